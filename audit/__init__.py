@@ -1,0 +1,1 @@
+"""The ledger: entries, trail grammar, tree, stores, verification."""

@@ -1,0 +1,1 @@
+"""Passive Stage-2 domains and the contract they keep."""

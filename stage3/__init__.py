@@ -1,0 +1,1 @@
+"""Fixed plans executed across domains under one capability token."""

@@ -1,0 +1,1 @@
+"""Capability tokens, keys, limits, the registry and the authority."""
