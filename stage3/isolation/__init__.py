@@ -1,0 +1,1 @@
+"""Runs a domain in its box, and tells what came of it."""
