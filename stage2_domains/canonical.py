@@ -49,6 +49,13 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 _PLAIN_TYPES: Final = frozenset({dict, list, str, int, float, bool, type(None)})
 _MAX_PATH: Final = 200
 
+_PLAIN_ENCODER: Final = json.JSONEncoder(
+    allow_nan=False,
+    check_circular=False,
+    ensure_ascii=False,
+    separators=(",", ":"),
+    sort_keys=True,
+)
 _PLAIN_FROM: Final = 1e-4
 _PLAIN_BELOW: Final = 1e16
 
@@ -73,15 +80,7 @@ def canonical_bytes(value: object, *, max_bytes: int = MAX_BYTES) -> bytes:
         RFC 8785 section 3.2; DOM-1.1 to DOM-1.6.
     """
     if _is_plain(value, max_bytes):
-        text = json.dumps(
-            value,
-            allow_nan=False,
-            check_circular=False,
-            ensure_ascii=False,
-            separators=(",", ":"),
-            sort_keys=True,
-        )
-        encoded = _utf8(text)
+        encoded = _utf8(_PLAIN_ENCODER.encode(value))
         # A lone surrogate is left to the walk below, which knows its path.
         if encoded is not None and len(encoded) <= max_bytes:
             return encoded

@@ -1,0 +1,15 @@
+"""The built-in domains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stage2_domains.contract import Stage2Domain
+
+__all__ = ["built_in_domains"]
+
+
+def built_in_domains() -> tuple[Stage2Domain, ...]:
+    """Return a new instance of each built-in domain, in alphabetical order."""
+    return ()
