@@ -148,7 +148,7 @@ class AuditEvent:
     reason_code: ReasonCode | None
     _details: bytes = field(repr=False)
 
-    def __init__(  # noqa: PLR0913  # these are the fields of an event (rules 4B.1)
+    def __init__(  # noqa: PLR0913, PLR0917  # the fields of an event (4B.1)
         self,
         event_type: EventType,
         timestamp: int,
