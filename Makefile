@@ -28,6 +28,7 @@ check: ## lint, format, types and import contracts
 	{ "$$bin/ruff" check -q . || failed="$$failed ruff"; \
 	"$$bin/ruff" format -q --check . || failed="$$failed format"; \
 	"$$bin/mypy" --no-error-summary || failed="$$failed mypy"; \
+	"$$bin/mypy" --no-error-summary .ci/suite.py || failed="$$failed mypy(.ci)"; \
 	"$$bin/lint-imports" --no-logo || failed="$$failed contracts"; } && \
 	if [ -n "$$failed" ]; then echo "checks failed:$$failed"; exit 1; fi; \
 	echo "checks passed: ruff, format, mypy, contracts"

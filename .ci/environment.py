@@ -79,7 +79,7 @@ def clean_environ() -> dict[str, str]:
 
 
 def _install_packages(home: Path, lock: Path, interpreter: Interpreter) -> None:
-    count = lock.read_text().count("==")
+    count = sum(line[:1].isalnum() for line in lock.read_text().splitlines())
     _say(f"{interpreter}: making .venvs/{home.name}, {count} locked packages")
     started = time.monotonic()
     venv = [interpreter.path, "-m", "venv", "--clear", str(home)]

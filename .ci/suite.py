@@ -33,10 +33,10 @@ def main() -> int:
     missing = [f"{major}.{minor}" for major, minor in SUPPORTED]
     missing = [name for name in missing if name not in {one.minor for one in found}]
     for one in found:
-        print(f"found      {one}")
+        print(f"found      {one}", flush=True)
     for name in missing:
-        print(f"not found  Python {name}: its suite is not run")
-    rows = []
+        print(f"not found  Python {name}: its suite is not run", flush=True)
+    rows: list[tuple[Interpreter, str, float]] = []
     for one in found:
         started = time.monotonic()
         code = _run_suite(one, () if rows else _TALKATIVE)
@@ -54,8 +54,9 @@ def _run_suite(interpreter: Interpreter, extra: tuple[str, ...]) -> int:
     python = ensure("dev", interpreter) / "python"
     given = shlex.split(os.environ.get("ARGS", ""))
     print(f"\n== {interpreter}", flush=True)
-    command = [python, *_ALWAYS, *_SPREAD, *extra, *given]
-    return subprocess.run(command, cwd=ROOT, env=clean_environ(), check=False).returncode
+    command = [str(python), *_ALWAYS, *_SPREAD, *extra, *given]
+    answer = subprocess.run(command, cwd=ROOT, env=clean_environ(), check=False)
+    return answer.returncode
 
 
 if __name__ == "__main__":
