@@ -319,7 +319,8 @@ def _place(state: str) -> tuple[str, int, int]:
     if not _COUNT.fullmatch(count):
         raise GrammarError("no trail is ever in this state")
     done, steps = int(done_text), int(steps_text)
-    if place == START or not _is_step_count(steps) or done > steps:
+    in_bounds = 0 <= done <= steps <= MAX_STEPS
+    if place == START or not in_bounds or (done == steps) != (place == "completed"):
         raise GrammarError("no trail is ever in this state")
     return place, done, steps
 
