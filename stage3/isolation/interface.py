@@ -21,6 +21,7 @@ __all__ = [
     "MAX_DETAIL_CHARS",
     "MAX_MESSAGE_CHARS",
     "Attained",
+    "BoxInterrupt",
     "BoxOutcome",
     "DomainFailed",
     "InfraFailure",
@@ -143,14 +144,29 @@ class InfraFailure:
 BoxOutcome = Ok | DomainFailed | ResultRefused | Violation | InfraFailure
 
 
+class BoxInterrupt(KeyboardInterrupt):
+    """A ``KeyboardInterrupt`` that arrived during a call, or that the domain raised.
+
+    The caller closes its trail and lets it go on. It is made by the box and holds
+    nothing of the domain.
+
+    Attributes:
+        violation: What had been noticed by then, so that it can be recorded.
+    """
+
+    def __init__(self, violation: Violation | None = None) -> None:
+        super().__init__()
+        self.violation = violation
+
+
 class Isolation(Protocol):
     """One tier of isolation.
 
     Guarantees, for every tier:
 
     - **One outcome.** ``invoke`` returns exactly one ``BoxOutcome``. The one exception
-      that leaves it is ``KeyboardInterrupt``; the box is closed by then, and the
-      caller closes its trail and lets it go on.
+      that leaves it is a ``KeyboardInterrupt``, as ``BoxInterrupt``; the box is closed
+      by then, and the caller closes its trail and lets it go on.
     - **Bytes in, bytes out.** The domain receives a private copy parsed from
       ``parameters``; the answer is checked and encoded inside the box. No object of the
       domain reaches the caller, none of the caller reaches the domain.
@@ -195,6 +211,9 @@ class Isolation(Protocol):
 
         Returns:
             What came of it.
+
+        Raises:
+            BoxInterrupt: A ``KeyboardInterrupt`` arrived during the call.
         """
 
     def close(self) -> None:
