@@ -73,7 +73,8 @@ LATE_IMPORTS: Final = {
 """Why an import may stand inside a function, and where: ``module:function``."""
 
 SQL: Final = re.compile(
-    r"^\s*(SELECT\s|INSERT\s+(OR\s+\w+\s+)?INTO\s|UPDATE\s+(\S+\s+SET\s|$)|DELETE\s+FROM\s"
+    r"^\s*(SELECT\s|INSERT\s+(OR\s+\w+\s+)?INTO\s|DELETE\s+FROM\s"
+    r"|UPDATE\s+(\S+\s+SET\s|$)"
     r"|(CREATE|DROP)\s+(TEMP\s|UNIQUE\s)*\s*(TABLE|INDEX|TRIGGER|VIEW|ROLE)\s"
     r"|ALTER\s+TABLE\s|PRAGMA\s|BEGIN\s+(IMMEDIATE|EXCLUSIVE)|SAVEPOINT\s|GRANT\s)"
 )

@@ -101,7 +101,7 @@ ALLOWED = [
     ("stage3/orchestrator.py", "from tokens.registry import TokenRegistry"),
     ("stage3/isolation/box.py", "from stage3.isolation.interface import Ok"),
     ("stage3/plan.py", "import re\nre.compile('a')"),
-    ("stage3/plan.py", "class _A:\n    @a.setter\n    def x(self, value): ..."),
+    ("stage3/plan.py", "class A:\n    'A.'\n    @x.setter\n    def x(self, v): ..."),
 ]
 
 
