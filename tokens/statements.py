@@ -42,10 +42,10 @@ __all__ = [
     "RevocationStatement",
     "sign_key_statement",
     "sign_platform_statement",
-    "sign_revocation",
+    "sign_revocation_statement",
     "verify_key_statement",
     "verify_platform_statement",
-    "verify_revocation",
+    "verify_revocation_statement",
 ]
 
 SELECTOR_KINDS: Final = ("token", "user", "issuer", "key", "all")
@@ -202,7 +202,7 @@ def verify_key_statement(
         raise TokenMalformedError(f"the statement states no key: {error}") from error
 
 
-def sign_revocation(statement: RevocationStatement, key: Signer) -> str:
+def sign_revocation_statement(statement: RevocationStatement, key: Signer) -> str:
     """Sign a revocation.
 
     Raises:
@@ -215,7 +215,7 @@ def sign_revocation(statement: RevocationStatement, key: Signer) -> str:
     return _signed(statement.origin, body, REVOCATION_TYPE, key)
 
 
-def verify_revocation(
+def verify_revocation_statement(
     statement: str, keys: Mapping[str, VerificationKey], ledger_id: str
 ) -> RevocationStatement:
     """Return the revocation that a key for ``revoke`` signed, for this ledger.
