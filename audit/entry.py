@@ -469,7 +469,7 @@ def _refuse_number(_text: str) -> NoReturn:
 
 
 _CODES: Final = {code.value: code for code in ReasonCode}
-_NEAR_BOUND: Final = re.compile("[0-9]{16}")
+_NEAR_BOUND: Final = re.compile(r"[:,\[]-?[0-9]{16}")
 _SHALLOW: Final = 16
 _DECODER: Final = JSONDecoder(parse_float=_refuse_number, parse_constant=_refuse_number)
 _ENCODER: Final = JSONEncoder(
