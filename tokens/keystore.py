@@ -50,6 +50,12 @@ _MAX_PASSES: Final = 16
 _MAX_LANES: Final = 16
 
 
+# Up here, because the default below is made while this module is read.
+def _require_between(name: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{name} must be an integer from {least} to {most}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretching:
     """How much work each guess of the passphrase costs (RFC 9106 section 3.1).
@@ -271,11 +277,6 @@ def _require_passphrase(passphrase: object) -> None:
         raise ValueError("the passphrase must be bytes")
     if not 1 <= len(passphrase) <= MAX_PASSPHRASE_BYTES:
         raise ValueError(f"the passphrase must have 1 to {MAX_PASSPHRASE_BYTES} bytes")
-
-
-def _require_between(name: str, value: object, least: int, most: int) -> None:
-    if type(value) is not int or not least <= value <= most:
-        raise ValueError(f"{name} must be an integer from {least} to {most}")
 
 
 def _what(error: Exception) -> str:
