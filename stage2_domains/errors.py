@@ -4,13 +4,15 @@
 
     DomainError                      root; nothing else leaves this package
     ├── ValueRefusedError            a value is not plain JSON data (also a ValueError)
+    ├── UnusableInputError           a built-in method cannot use what it was given
     └── RegistrationError            a domain may not be registered (also a ValueError)
         ├── SchemaRefusedError       one of its JSON Schemas is invalid or not allowed
         └── RegistryFrozenError      the registry belongs to an orchestrator by now
 
 A ``ValueRefusedError`` is the fault of whoever made the value; a
 ``RegistrationError`` is the fault of the domain's author or of the operator who
-registers it. A domain's own failure is not an exception but a ``DomainResult``.
+registers it. An ``UnusableInputError`` never leaves ``invoke``: there it becomes an
+unsuccessful ``DomainResult``, which is how a domain says no.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ __all__ = [
     "RegistrationError",
     "RegistryFrozenError",
     "SchemaRefusedError",
+    "UnusableInputError",
     "ValueRefusedError",
 ]
 
@@ -36,6 +39,12 @@ class ValueRefusedError(DomainError, ValueError):
     """The value is not plain JSON data within the bounds."""
 
     code: ClassVar[str] = "VALUE_REFUSED"
+
+
+class UnusableInputError(DomainError):
+    """The parameters have the right shape and still cannot be used."""
+
+    code: ClassVar[str] = "UNUSABLE_INPUT"
 
 
 class RegistrationError(DomainError, ValueError):

@@ -58,7 +58,7 @@ class RegisteredMethod:
     domain: str
     name: str
     description: str
-    _declaration: bytes
+    _declaration: bytes = field(repr=False)
     _parameters: CompiledSchema = field(repr=False, compare=False)
     _result: CompiledSchema | None = field(repr=False, compare=False)
 

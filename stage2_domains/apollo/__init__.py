@@ -1,0 +1,1 @@
+"""Apollo: habits, routines and health arithmetic."""

@@ -1,0 +1,1 @@
+"""Hermes: messages, conversations and schedules."""
