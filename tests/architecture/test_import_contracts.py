@@ -41,7 +41,7 @@ CASES = [
     ("deciding-is-pure", "stage3/gates.py", "import socket"),
     ("deciding-is-pure", "stage3/plan.py", "import threading"),
     ("verification-alone", "audit/verification.py", "import audit.store.stray"),
-    ("no-cycles", "tokens/errors.py", "import tokens.model"),
+    ("no-cycles", "audit/errors.py", "import audit.canonical"),
     ("faces-on-top", "stage3/stray.py", "import stage3.cli.main"),
     ("faces-on-top", "stage3/stray.py", "import stage3.pytest_plugin"),
     ("floors", "stage3/gates.py", "import stage3.entries"),
