@@ -1,0 +1,70 @@
+"""Executions this process had to leave half way, until it can close them.
+
+A plan is abandoned when the store could not be written in its middle. Its owner is
+alive, so recovery leaves it alone; its own process closes it with ABORTED at its next
+call.
+
+Source: docs/spec/execution.md, EXE-7.2; design section 5 "When a write fails".
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from audit.errors import AuditError
+from stage3.journal import abort_row
+from stage3.records import EXECUTION, OPEN
+
+if TYPE_CHECKING:
+    from tokens.registry import TokenRegistry
+
+    from audit.store.interface import Store
+
+__all__ = ["Abandoned"]
+
+
+class Abandoned:
+    """The abandoned executions of one owner; safe to use from several threads."""
+
+    def __init__(self, store: Store, registry: TokenRegistry, owner_id: str) -> None:
+        self._store = store
+        self._registry = registry
+        self._owner_id = owner_id
+        self._ids: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    def add(self, execution_id: str) -> None:
+        """Remember an execution that may still be open."""
+        with self._lock:
+            self._ids[execution_id] = None
+
+    def close_all(self) -> None:
+        """Close every one of them, each in a commit of its own.
+
+        Raises:
+            AuditError: The store cannot be written, or a row and its stream
+                disagree; what is not closed yet stays remembered.
+        """
+        with self._lock:
+            waiting = tuple(self._ids)
+        for execution_id in waiting:
+            self._close(execution_id)
+            with self._lock:
+                self._ids.pop(execution_id, None)
+
+    def try_to_close_all(self) -> None:
+        """Close what can be closed now; the rest waits for the next call."""
+        try:
+            self.close_all()
+        except AuditError:
+            return
+
+    def _close(self, execution_id: str) -> None:
+        with self._store.write() as tx:
+            row = tx.get(EXECUTION, execution_id)
+            # Absent: its first commit was lost. Not ours or closed: nothing to do.
+            if row is None or row["state"] != OPEN:
+                return
+            if row["owner_id"] == self._owner_id:
+                abort_row(tx, self._registry, row)
