@@ -25,13 +25,15 @@ test: ## run the suite on every interpreter found
 
 check: ## lint, format, types and import contracts
 	@bin=$$($(TOOL) .ci/environment.py dev) && failed= && \
-	{ "$$bin/ruff" check -q . || failed="$$failed ruff"; \
-	"$$bin/ruff" format -q --check . || failed="$$failed format"; \
-	"$$bin/mypy" --no-error-summary || failed="$$failed mypy"; \
-	"$$bin/mypy" --no-error-summary .ci/suite.py || failed="$$failed mypy(.ci)"; \
-	"$$bin/lint-imports" --no-logo || failed="$$failed contracts"; } && \
-	if [ -n "$$failed" ]; then echo "checks failed:$$failed"; exit 1; fi; \
-	echo "checks passed: ruff, format, mypy, contracts"
+	step() { name=$$1; shift; echo "checking $$name"; \
+		"$$bin/$$@" || failed="$$failed, $$name"; } && \
+	{ step "lint" ruff check -q . ; \
+	step "format" ruff format -q --check . ; \
+	step "types" mypy --no-error-summary ; \
+	step "types of the tooling" mypy --no-error-summary .ci/suite.py ; \
+	step "import contracts" lint-imports --no-logo ; } && \
+	if [ -n "$$failed" ]; then echo "checks failed: $${failed#, }"; exit 1; fi; \
+	echo "checks passed"
 
 lock: ## write the lock files anew from pyproject.toml
 	@bin=$$($(TOOL) .ci/environment.py lock) && \

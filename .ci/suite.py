@@ -21,13 +21,14 @@ __all__ = ["main"]
 _ALWAYS: Final = ("-m", "pytest", "-q", "-n", "auto", "--maxprocesses=8")
 _SPREAD: Final = ("--dist=worksteal",)
 _TALKATIVE: Final = ("-ra", "--durations=10", "--durations-min=2")
+_NIGHTLY: Final = ("-m", "nightly", "--hypothesis-profile=nightly")
 _NOTHING_COLLECTED: Final = 5
 
 
 def main() -> int:
     """Return 0 when every suite passed, 1 otherwise."""
     if sys.argv[1:] == ["--nightly"]:
-        code = _run_suite(find_newest(), ("-m", "nightly", *_TALKATIVE))
+        code = _run_suite(find_newest(), (*_NIGHTLY, *_TALKATIVE))
         return 0 if code == _NOTHING_COLLECTED else code
     found = find_all()
     missing = [f"{major}.{minor}" for major, minor in SUPPORTED]
