@@ -8,11 +8,12 @@ Source: docs/spec/ledger.md, AUD-2.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
-from typing import Final, TypeAlias, cast
+from typing import Final, NoReturn, TypeAlias, cast
 
 from audit.canonical import JsonScalar, JsonValue, canonical_bytes
+from audit.errors import EntryRefusedError
 
 __all__ = [
     "EVENT_TYPES",
@@ -128,7 +129,9 @@ class ReasonCode(StrEnum):
     INTERRUPTED = "INTERRUPTED"
 
 
-@dataclass(frozen=True, slots=True, init=False)
+# Not `frozen=True`: with slots, CPython 3.11 and 3.12 then answer the assignment of
+# a name that is no field with TypeError, and immutable things say AttributeError.
+@dataclass(slots=True, init=False, unsafe_hash=True)
 class AuditEvent:
     """One event as callers give it and get it back.
 
@@ -171,15 +174,25 @@ class AuditEvent:
         put(self, "status", status)
         put(self, "reason", reason)
         put(self, "reason_code", reason_code)
-        put(self, "_details", canonical_bytes({} if details is None else details))
+        put(self, "_details", _kept({} if details is None else details))
 
     @property
     def details(self) -> dict[str, JsonValue]:
         """The metadata of the event, a fresh ``dict`` at each read."""
         return cast("dict[str, JsonValue]", json.loads(self._details))
 
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("an event is immutable")
 
-@dataclass(frozen=True, slots=True, init=False)
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("an event is immutable")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _restored, (type(self), values)
+
+
+@dataclass(slots=True, init=False, unsafe_hash=True)
 class AuditRecord(AuditEvent):
     """An event with its place: stream, index in it, index in the ledger."""
 
@@ -206,3 +219,18 @@ class AuditRecord(AuditEvent):
         object.__setattr__(self, "stream", stream)
         object.__setattr__(self, "index", index)
         object.__setattr__(self, "leaf_index", leaf_index)
+
+
+def _restored(kind: type[AuditEvent], values: Mapping[str, object]) -> AuditEvent:
+    """Build the copy of an event from its fields."""
+    event = object.__new__(kind)
+    for name, value in values.items():
+        object.__setattr__(event, name, value)
+    return event
+
+
+def _kept(details: object) -> bytes:
+    """Give the canonical bytes of a ``dict``; nothing else is details."""
+    if type(details) is not dict:
+        raise EntryRefusedError("details are a dict")
+    return canonical_bytes(details)
