@@ -1,0 +1,1 @@
+"""Dionysus: mood, music and leisure."""

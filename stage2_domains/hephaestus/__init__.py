@@ -1,0 +1,1 @@
+"""Hephaestus: code, designs and tracebacks."""
