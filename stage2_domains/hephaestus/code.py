@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from stage2_domains.reading import Record
     from stage2_domains.tabled import Answer
 
-__all__ = ["MAX_SHOWN", "analyze_code"]
+__all__ = ["MAX_SHOWN", "MAX_SOURCE", "analyze_code"]
+
+MAX_SOURCE: Final = 120_000
+"""Characters of all snippets together; CPython 3.11 parses a text that is one long
+f-string in quadratic time."""
 
 MAX_SHOWN: Final = 200
 """Rows of one kind in a report; the counts always cover everything."""
@@ -30,6 +34,9 @@ def analyze_code(given: Record) -> Answer:
         named = [("code", given.text("code"))]
     else:
         named = [(one.text("name"), one.text("code")) for one in given.records("code")]
+    length = sum(len(source) for _, source in named)
+    if length > MAX_SOURCE:
+        raise given.refusal("code", f"{length} characters, at most {MAX_SOURCE}")
     measures = [(name, measure(source)) for name, source in named]
     functions = [(name, one) for name, found in measures for one in found.functions]
     functions.sort(key=lambda pair: -pair[1].complexity)

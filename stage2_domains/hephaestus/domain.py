@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from stage2_domains.contract import MethodSpec
-from stage2_domains.hephaestus.code import analyze_code
+from stage2_domains.hephaestus.code import MAX_SOURCE, analyze_code
 from stage2_domains.hephaestus.design import design_system
 from stage2_domains.hephaestus.issue import debug_issue
 from stage2_domains.shapes import answer, listing, record, text
@@ -13,7 +13,7 @@ from stage2_domains.tabled import TabledDomain
 
 __all__ = ["HephaestusDomain"]
 
-_SOURCE = text(262_144, 0)
+_SOURCE = text(MAX_SOURCE, 0)
 
 _ANALYZE_CODE = MethodSpec(
     description="Python source measured through its syntax tree, without running it.",
@@ -21,7 +21,7 @@ _ANALYZE_CODE = MethodSpec(
         {
             "code": {
                 "type": ["string", "array"],
-                "maxLength": 262_144,
+                "maxLength": MAX_SOURCE,
                 "items": record({"name": text(200), "code": _SOURCE}),
                 "maxItems": 200,
             }
