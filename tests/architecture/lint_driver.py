@@ -80,7 +80,7 @@ def _exists(name: str, roots: list[str]) -> bool:
     if name.partition(".")[0] not in roots or "*" in name:
         return True
     path = Path(name.replace(".", "/"))
-    return path.is_dir() or path.with_suffix(".py").is_file()
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 if __name__ == "__main__":

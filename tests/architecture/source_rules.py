@@ -7,12 +7,13 @@ somebody who wants to get round it. ``SOURCE_RULES`` lists them all.
 
 import ast
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from tests.architecture.source_tree import PACKAGES, ROOT, Source
 
-__all__ = ["DECIDING", "FACES", "SOURCE_RULES"]
+__all__ = ["CONTRACTS", "DECIDING", "FACES", "SOURCE_RULES"]
 
 FACES: Final = ("stage3.cli", "stage3.pytest_plugin", "stage3.service", "stage3.mcp")
 """They translate and never decide, and may use what their frameworks need."""
@@ -30,29 +31,14 @@ UNSAFE_CALLS: Final = frozenset({"__import__", "compile", "eval", "exec"})
 UNSAFE_ALLOWED: Final[frozenset[str]] = frozenset()
 """Modules below ``stage3.isolation`` that run code handed to them, once any does."""
 
-DECIDING: Final = (
-    "audit.canonical",
-    "audit.entry",
-    "audit.events",
-    "audit.merkle",
-    "audit.records",
-    "audit.trail",
-    "audit.verification",
-    "stage2_domains.canonical",
-    "stage2_domains.parameters",
-    "stage3.admission",
-    "stage3.entries",
-    "stage3.gates",
-    "stage3.judgement",
-    "stage3.outcome",
-    "stage3.plan",
-    "tokens.credential",
-    "tokens.jws",
-    "tokens.limits",
-    "tokens.model",
-    "tokens.names",
-    "tokens.platform_state",
-    "tokens.triggers",
+CONTRACTS: Final = {
+    contract["id"]: contract
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
+}
+DECIDING: Final[tuple[str, ...]] = tuple(
+    CONTRACTS["deciding-is-pure"]["source_modules"]
 )
 IMPURE_CALLS: Final = frozenset(
     {"input", "now", "open", "print", "read_bytes", "read_text", "today", "utcnow"}

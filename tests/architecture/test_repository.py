@@ -56,7 +56,9 @@ def test_a_stray_name_at_the_top_is_found(name: str) -> None:
 
 
 def test_no_file_speaks_of_one_machine(texts: dict[str, str]) -> None:
-    assert machine_words(texts) == []
+    found = machine_words(texts)
+
+    assert not found, "\n".join(["", *found])
 
 
 @pytest.mark.parametrize(
@@ -99,13 +101,13 @@ def test_words_of_no_machine_are_left_alone(line: str) -> None:
 def test_every_must_is_cited_by_a_test(texts: dict[str, str]) -> None:
     untested, _ = unproven_musts(texts)
 
-    assert untested == []
+    assert not untested, "\n".join(["", *untested])
 
 
 def test_every_cited_must_exists(texts: dict[str, str]) -> None:
     _, unknown = unproven_musts(texts)
 
-    assert unknown == []
+    assert not unknown, "\n".join(["", *unknown])
 
 
 def test_a_must_without_a_test_is_found() -> None:

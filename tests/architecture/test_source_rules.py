@@ -75,7 +75,8 @@ BAD = [
 
 BAD_SHAPES = [
     ("starts_with_docstring_and_exports", "__all__ = []"),
-    ("starts_with_docstring_and_exports", '"""What this is."""'),
+    ("starts_with_docstring_and_exports", '"""What this is."""\nX = 1'),
+    ("starts_with_docstring_and_exports", '"""What."""\nfrom a import b'),
     ("starts_with_docstring_and_exports", '"""What."""\n__all__ = ["b", "a"]'),
     ("starts_with_docstring_and_exports", '"""What."""\n__all__ = ["act", "Thing"]'),
     ("starts_with_docstring_and_exports", '"""What."""\n__all__ = names()'),
