@@ -1,0 +1,1 @@
+"""Stores of the ledger: one interface, and what keeps it on a disk."""

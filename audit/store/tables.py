@@ -1,0 +1,406 @@
+"""Collections as SQL: their statements, and the check of every value.
+
+All text that becomes part of a statement is a name from a checked declaration, a
+constant of that declaration, or fixed here; values of callers are only ever
+bound. A value that passes these checks is one SQLite stores and gives back as it
+is, so that no caller can make a statement fail for a reason of its own.
+
+Source: docs/spec/store.md, STO-3.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from audit.canonical import canonical_bytes, parse_canonical
+from audit.errors import EntryRefusedError, LedgerFormatError
+from audit.store.interface import (
+    MAX_VALUE_BYTES,
+    Collection,
+    Column,
+    Index,
+    Record,
+    Value,
+)
+
+__all__ = [
+    "Row",
+    "Table",
+    "checked_int",
+    "create_refusal",
+    "declaration_of",
+    "declared_collection",
+    "table_of",
+]
+
+Row = tuple[Value, ...]
+
+_NAME: Final = re.compile("[a-z][a-z0-9_]{0,39}")
+_RESERVED: Final = frozenset({"entry", "head", "meta"})
+_TYPES: Final = {"text": "TEXT", "integer": "INTEGER", "blob": "BLOB"}
+_MIN_INT: Final = -(2**63)
+_MAX_INT: Final = 2**63 - 1
+_MAX_DECLARATION_WORDS: Final = 64
+
+
+class Table:
+    """A checked collection and the statements that work on it."""
+
+    __slots__ = ("_columns", "_literals", "_scans", "collection", "get", "insert")
+
+    def __init__(self, collection: Collection) -> None:
+        self.collection = collection
+        self._columns = {column.name: column for column in collection.columns}
+        self._literals = frozenset(
+            pair for index in collection.indexes for pair in index.only
+        )
+        self._scans: dict[tuple[object, ...], str] = {}
+        marks = ", ".join("?" * len(collection.columns))
+        table = _quoted(collection.name)
+        self.insert: Final = f"INSERT INTO {table} ({self._names()}) VALUES ({marks})"  # noqa: S608  # checked names only
+        self.get: Final = f"{self._select()} WHERE {_equal(collection.key)}"
+
+    def schema(self) -> tuple[tuple[str, str], ...]:
+        """Name what the table consists of, each with the statement that makes it.
+
+        Names of indexes and triggers have a dot, which no collection's has.
+        """
+        collection = self.collection
+        made = [(collection.name, _create_table(collection))]
+        for number, index in enumerate(collection.indexes):
+            name = f"{collection.name}.{number}"
+            made.append((name, _create_index(collection, name, index)))
+        for moment in ("update", "delete") if collection.insert_only else ():
+            name = f"{collection.name}.no_{moment}"
+            made.append((name, create_refusal(collection.name, name, moment)))
+        return tuple(made)
+
+    def row(self, record: Mapping[str, Value]) -> Row:
+        """Check a whole record and give its values in the order of the columns.
+
+        Raises:
+            EntryRefusedError: A column is missing, unknown or of the wrong kind.
+        """
+        columns = self.collection.columns
+        try:
+            values = tuple(record[column.name] for column in columns)
+        except KeyError as error:
+            raise self._refusal("a column is missing") from error
+        if len(record) != len(columns):
+            raise self._refusal("there are columns that were not declared")
+        for column, value in zip(columns, values, strict=True):
+            self._check(column, value)
+        return values
+
+    def record(self, row: Row) -> Record:
+        """Name the values of a row."""
+        return dict(zip(self._columns, row, strict=True))
+
+    def key(self, key: tuple[Value, ...]) -> Row:
+        """Check a whole key.
+
+        Raises:
+            EntryRefusedError: It has too few or too many values, or wrong ones.
+        """
+        names = self.collection.key
+        if type(key) is not tuple or len(key) != len(names):
+            raise self._refusal(f"the key has {len(names)} values")
+        for name, value in zip(names, key, strict=True):
+            self._check(self._columns[name], value)
+        return key
+
+    def update(self, changes: Mapping[str, Value]) -> tuple[str, Row]:
+        """Check changes and give the statement that makes them, and its values.
+
+        The values of the key follow those of the changes.
+
+        Raises:
+            EntryRefusedError: The collection is insert-only, or a change names no
+                column, a key column or a value of the wrong kind.
+        """
+        if self.collection.insert_only:
+            raise self._refusal("it is insert-only")
+        names = tuple(changes)
+        self._check_values(changes)
+        if not names or any(name in self.collection.key for name in names):
+            raise self._refusal("a change names at least one column, and none of a key")
+        sql = self._scans.get(("update", *names))
+        if sql is None:
+            settings = ", ".join(f"{_quoted(name)} = ?" for name in names)
+            table = _quoted(self.collection.name)
+            sql = f"UPDATE {table} SET {settings} WHERE {_equal(self.collection.key)}"  # noqa: S608  # checked names only
+            self._scans["update", *names] = sql
+        return sql, tuple(changes[name] for name in names)
+
+    def scan(
+        self,
+        where: Mapping[str, Value],
+        after: tuple[Value, ...] | None,
+        limit: int | None,
+        *,
+        descending: bool,
+    ) -> tuple[str, Row]:
+        """Check the arguments of a scan and give its statement and its values.
+
+        Raises:
+            EntryRefusedError: One of them names no column or has a wrong value.
+        """
+        self._check_values(where, null_matches=True)
+        parts = tuple((name, self._how(name, where[name])) for name in where)
+        values = [where[name] for name, how in parts if how == "= ?"]
+        if after is not None:
+            values.extend(self.key(after))
+        if limit is not None:
+            values.append(checked_int(limit, "a limit", at_least=0))
+        shape = (parts, after is None, limit is None, descending)
+        sql = self._scans.get(shape)
+        if sql is None:
+            sql = self._scan_sql(
+                parts,
+                paged=after is not None,
+                limited=limit is not None,
+                down=descending,
+            )
+            self._scans[shape] = sql
+        return sql, tuple(values)
+
+    def _scan_sql(
+        self,
+        parts: tuple[tuple[str, str], ...],
+        *,
+        paged: bool,
+        limited: bool,
+        down: bool,
+    ) -> str:
+        key = self.collection.key
+        conditions = [f"{_quoted(name)} {how}" for name, how in parts]
+        if paged:
+            marks = ", ".join("?" * len(key))
+            conditions.append(f"({_listed(key)}) {'<' if down else '>'} ({marks})")
+        clause = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        direction = " DESC" if down else ""
+        order = ", ".join(f"{_quoted(name)}{direction}" for name in key)
+        page = " LIMIT ?" if limited else ""
+        return f"{self._select()}{clause} ORDER BY {order}{page}"
+
+    def _how(self, name: str, value: Value) -> str:
+        """Say how a column is compared.
+
+        A constant of a partial index is written out: SQLite uses such an index
+        only when it can see that the condition implies it.
+        """
+        if value is None:
+            return "IS NULL"
+        if (name, value) in self._literals:
+            return f"= {_literal(value)}"
+        return "= ?"
+
+    def _check_values(
+        self, values: Mapping[str, Value], *, null_matches: bool = False
+    ) -> None:
+        for name, value in values.items():
+            column = self._columns.get(name) if type(name) is str else None
+            if column is None:
+                raise self._refusal("a column was named that was not declared")
+            if value is not None or not null_matches:
+                self._check(column, value)
+
+    def _check(self, column: Column, value: Value) -> None:
+        if value is None:
+            fits = column.nullable
+        elif column.kind == "integer":
+            fits = type(value) is int and _MIN_INT <= value <= _MAX_INT
+        elif column.kind == "text":
+            fits = type(value) is str and _is_storable(value)
+        else:
+            fits = type(value) is bytes and len(value) <= MAX_VALUE_BYTES
+        if not fits:
+            raise self._refusal(f"{column.name} is no {column.kind} of allowed size")
+
+    def _refusal(self, why: str) -> EntryRefusedError:
+        return EntryRefusedError(f"collection {self.collection.name}: {why}")
+
+    def _names(self) -> str:
+        return _listed(tuple(self._columns))
+
+    def _select(self) -> str:
+        return f"SELECT {self._names()} FROM {_quoted(self.collection.name)}"  # noqa: S608  # checked names only
+
+
+def table_of(collection: Collection) -> Table:
+    """Check a declaration and give its table.
+
+    Raises:
+        EntryRefusedError: The declaration contradicts itself.
+    """
+    for holds, why in (
+        (_names_are_good(collection), "a name is not a lower-case word, or is taken"),
+        (_key_is_good(collection), "the key is not some of its columns, never null"),
+        (_indexes_are_good(collection), "an index is not over its columns"),
+    ):
+        if not holds:
+            raise EntryRefusedError(f"a collection cannot be declared: {why}")
+    return Table(collection)
+
+
+def declaration_of(collection: Collection) -> str:
+    """Write a declaration down, so that another process can read it."""
+    return canonical_bytes(
+        {
+            "columns": [[c.name, c.kind, c.nullable] for c in collection.columns],
+            "indexes": [
+                [list(index.columns), [[name, value] for name, value in index.only]]
+                for index in collection.indexes
+            ],
+            "insert_only": collection.insert_only,
+            "key": list(collection.key),
+            "name": collection.name,
+        }
+    ).decode()
+
+
+def declared_collection(text: str) -> Collection:
+    """Read a declaration that ``declaration_of`` wrote.
+
+    Raises:
+        LedgerFormatError: It is not one.
+    """
+    try:
+        collection = _collection(parse_canonical(text.encode()))
+        table_of(collection)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerFormatError("a declaration in the store is damaged") from error
+    if declaration_of(collection) != text:
+        raise LedgerFormatError("a declaration in the store is damaged")
+    return collection
+
+
+def checked_int(value: object, what: str, *, at_least: int = _MIN_INT) -> int:
+    """Give back an integer of at most 64 bits that is not too small.
+
+    Raises:
+        EntryRefusedError: It is something else.
+    """
+    if type(value) is not int or not at_least <= value <= _MAX_INT:
+        raise EntryRefusedError(f"{what} is not an integer of allowed size")
+    return value
+
+
+def _collection(declared: object) -> Collection:
+    match declared:
+        case {
+            "columns": list(columns),
+            "indexes": list(indexes),
+            "insert_only": bool(insert_only),
+            "key": list(key),
+            "name": str(name),
+        }:
+            return Collection(
+                name=name,
+                key=tuple(key),
+                columns=tuple(Column(*column) for column in columns),
+                indexes=tuple(
+                    Index(tuple(names), tuple((n, v) for n, v in only))
+                    for names, only in indexes
+                ),
+                insert_only=insert_only,
+            )
+        case _:
+            raise LedgerFormatError("a declaration in the store is damaged")
+
+
+def _names_are_good(collection: Collection) -> bool:
+    names = [column.name for column in collection.columns]
+    return (
+        collection.name not in _RESERVED
+        and all(_is_name(name) for name in (collection.name, *names))
+        and not collection.name.startswith("sqlite_")
+        and len(set(names)) == len(names) <= _MAX_DECLARATION_WORDS
+        and all(column.kind in _TYPES for column in collection.columns)
+    )
+
+
+def _key_is_good(collection: Collection) -> bool:
+    solid = {column.name for column in collection.columns if not column.nullable}
+    key = collection.key
+    return bool(key) and len(set(key)) == len(key) and solid.issuperset(key)
+
+
+def _indexes_are_good(collection: Collection) -> bool:
+    kinds = {column.name: column.kind for column in collection.columns}
+    fits = {"text": str, "integer": int}
+    return len(collection.indexes) <= _MAX_DECLARATION_WORDS and all(
+        index.columns
+        and all(name in kinds for name in index.columns)
+        and all(
+            name in kinds and type(value) is fits.get(kinds[name])
+            for name, value in index.only
+        )
+        for index in collection.indexes
+    )
+
+
+def _is_name(name: object) -> bool:
+    return type(name) is str and _NAME.fullmatch(name) is not None
+
+
+def _is_storable(text: str) -> bool:
+    if "\0" in text or len(text) > MAX_VALUE_BYTES:
+        return False
+    if text.isascii():
+        return True
+    try:
+        return len(text.encode()) <= MAX_VALUE_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(_quoted(name) for name in names)
+
+
+def _equal(names: tuple[str, ...]) -> str:
+    return " AND ".join(f"{_quoted(name)} = ?" for name in names)
+
+
+def _literal(value: Value) -> str:
+    if isinstance(value, str):
+        text = value.replace("'", "''")
+        return f"'{text}'"
+    return str(value)
+
+
+def _create_table(collection: Collection) -> str:
+    columns = ", ".join(
+        f"{_quoted(c.name)} {_TYPES[c.kind]}{'' if c.nullable else ' NOT NULL'}"
+        for c in collection.columns
+    )
+    key = _listed(collection.key)
+    return (
+        f"CREATE TABLE {_quoted(collection.name)} ({columns}, PRIMARY KEY ({key}))"
+        " WITHOUT ROWID"
+    )
+
+
+def _create_index(collection: Collection, name: str, index: Index) -> str:
+    table, columns = _quoted(collection.name), _listed(index.columns)
+    made = f"CREATE INDEX {_quoted(name)} ON {table} ({columns})"
+    if not index.only:
+        return made
+    only = " AND ".join(f"{_quoted(n)} = {_literal(v)}" for n, v in index.only)
+    return f"{made} WHERE {only}"
+
+
+def create_refusal(table: str, name: str, moment: str) -> str:
+    """Write the trigger that refuses to update or delete rows of a table.
+
+    It is a guard against mistakes of ours, not against who owns the file.
+    """
+    return (
+        f"CREATE TRIGGER {_quoted(name)} BEFORE {moment.upper()} ON {_quoted(table)}"
+        f" BEGIN SELECT RAISE(ABORT, '{table} refuses {moment}'); END"
+    )
