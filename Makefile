@@ -24,14 +24,14 @@ test: ## run the suite on every interpreter found
 	@$(TOOL) .ci/suite.py
 
 check: ## lint, format, types and import contracts
-	@bin=$$($(TOOL) .ci/environment.py dev) && failed= && \
+	@bin=$$($(TOOL) .ci/environment.py dev) || exit 1; failed=; \
 	step() { name=$$1; shift; echo "checking $$name"; \
-		"$$bin/$$@" || failed="$$failed, $$name"; } && \
-	{ step "lint" ruff check -q . ; \
-	step "format" ruff format -q --check . ; \
-	step "types" mypy --no-error-summary ; \
-	step "types of the tooling" mypy --no-error-summary .ci/suite.py ; \
-	step "import contracts" lint-imports --no-logo ; } && \
+		"$$bin/$$@" || failed="$$failed, $$name"; }; \
+	step "lint" ruff check -q .; \
+	step "format" ruff format -q --check .; \
+	step "types" mypy --no-error-summary; \
+	step "types of the tooling" mypy --no-error-summary .ci/suite.py; \
+	step "import contracts" lint-imports --no-logo; \
 	if [ -n "$$failed" ]; then echo "checks failed: $${failed#, }"; exit 1; fi; \
 	echo "checks passed"
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SUPPORTED", "Interpreter", "find_all", "find_newest"]
+__all__ = ["SUPPORTED", "Interpreter", "find_all", "find_newest", "is_named"]
 
 SUPPORTED: Final = ((3, 11), (3, 12), (3, 13), (3, 14))
 _PROBE: Final = (
@@ -51,9 +51,9 @@ def find_all() -> list[Interpreter]:
     Raises:
         SystemExit: None was found, or a named one does not run.
     """
-    named = os.environ.get("PYTHONS") or os.environ.get("PYTHON")
+    named = _named()
     found: dict[str, Interpreter] = {}
-    for candidate in named.split() if named else _candidates():
+    for candidate in named or _candidates():
         interpreter = _probe(candidate)
         if interpreter is not None:
             found.setdefault(interpreter.minor, interpreter)
@@ -69,6 +69,15 @@ def find_newest() -> Interpreter:
     found = find_all()
     supported = [one for one in found if one.version[:2] in SUPPORTED]
     return (supported or found)[0]
+
+
+def is_named() -> bool:
+    """Whether the caller said which interpreters to use."""
+    return bool(_named())
+
+
+def _named() -> list[str]:
+    return (os.environ.get("PYTHONS") or os.environ.get("PYTHON") or "").split()
 
 
 def _candidates() -> Iterator[str]:

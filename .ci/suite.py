@@ -14,7 +14,7 @@ import time
 from typing import Final
 
 from environment import ROOT, clean_environ, ensure
-from interpreters import SUPPORTED, Interpreter, find_all, find_newest
+from interpreters import SUPPORTED, Interpreter, find_all, find_newest, is_named
 
 __all__ = ["main"]
 
@@ -35,8 +35,9 @@ def main() -> int:
     missing = [name for name in missing if name not in {one.minor for one in found}]
     for one in found:
         print(f"found      {one}", flush=True)
+    absent = "not named" if is_named() else "not found"
     for name in missing:
-        print(f"not found  Python {name}: its suite is not run", flush=True)
+        print(f"{absent}  Python {name}: its suite is not run", flush=True)
     rows: list[tuple[Interpreter, str, float]] = []
     for one in found:
         started = time.monotonic()
@@ -47,7 +48,7 @@ def main() -> int:
     for one, verdict, seconds in rows:
         print(f"Python {one.minor:5} {verdict}, {seconds:.0f} s")
     for name in missing:
-        print(f"Python {name:5} not found, not run")
+        print(f"Python {name:5} {absent}, not run")
     return int(any(verdict != "passed" for _, verdict, _ in rows))
 
 

@@ -1,5 +1,6 @@
 """The tooling finds interpreters that run, and names what it cannot use."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,14 @@ def test_help_lists_every_target() -> None:
 
     for target in phony.split()[1:]:
         assert f"\n{target}: ##" in make
+
+
+@pytest.mark.parametrize("target", ["run", "test", "check", "lock", "dist", "bench"])
+def test_a_target_without_an_interpreter_fails(target: str) -> None:
+    env = {"PATH": os.defpath, "PYTHON": "/absent/python3"}
+
+    answer = _run("make", "-C", ROOT, target, env=env)
+
+    assert answer.returncode == 2
+    assert "PYTHON=/absent/python3 does not run" in answer.stderr
+    assert "passed" not in answer.stdout
