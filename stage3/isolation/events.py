@@ -19,7 +19,13 @@ from stage3.isolation.interface import (
     ViolationSource,
 )
 
-__all__ = ["BENIGN_EVENTS", "GUARD_EVENT", "kind_of", "violation_of"]
+__all__ = [
+    "BENIGN_EVENTS",
+    "GUARD_EVENT",
+    "is_error_display",
+    "kind_of",
+    "violation_of",
+]
 
 GUARD_EVENT: Final = "stage3.guard"
 """Raised at the public entries of the executor, the tokens, the log and the stores."""
@@ -91,6 +97,24 @@ _BY_FAMILY: Final = {
 _SOURCES: Final[dict[str, ViolationSource]] = {GUARD_EVENT: "call", "import": "import"}
 
 _SHOWN_ARGUMENTS: Final = 3
+
+
+def is_error_display(arguments: tuple[object, ...]) -> bool:
+    """Whether an ``open`` event is the parser's, looking for the line of an error.
+
+    A syntax error in ``ast.parse(text)`` makes CPython open the file ``<unknown>`` to
+    quote the line, and go on without when it cannot. That open is refused like any
+    other, but nobody is accused of it. A real file name is another matter: through
+    ``compile`` it would read a line of that file.
+
+    Args:
+        arguments: Of the event ``open``: path, mode and flags. The parser's flags are
+            0; those of ``open()`` never are.
+    """
+    if tuple(map(type, arguments)) != (str, str, int) or arguments[1:] != ("rb", 0):
+        return False
+    path = str(arguments[0])
+    return path[:1] == "<" and path[-1:] == ">" and "/" not in path
 
 
 def kind_of(event: str) -> ViolationKind:

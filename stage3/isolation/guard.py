@@ -16,7 +16,7 @@ from functools import cache, partial
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from stage3.isolation.events import BENIGN_EVENTS, violation_of
+from stage3.isolation.events import BENIGN_EVENTS, is_error_display, violation_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def installed_guard() -> Guard:
     """Return the process's one guard; the first call installs it for good."""
     watches: dict[int, Watch] = {}
     # Bound here, so that changing this module's globals changes nothing for the hook.
-    benign, ident, trip = BENIGN_EVENTS, get_ident, Trip
+    benign, ident, trip, is_display = BENIGN_EVENTS, get_ident, Trip, is_error_display
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         if not watches:
@@ -94,6 +94,8 @@ def installed_guard() -> Guard:
         watch = watches.get(ident())
         if watch is None or event in benign:
             return
+        if event == "open" and is_display(arguments):
+            raise trip(event)
         # Noted by plain assignments and before anything is called: a domain close to
         # the recursion limit could otherwise make the note fail.
         if watch.event is None:

@@ -50,18 +50,26 @@ _ATTAINED: Final[Attained] = MappingProxyType(
 # an import by the domain.
 _LAZY_CODECS: Final = (
     "ascii",
+    "cp1250",
+    "cp1251",
     "cp1252",
     "cp437",
     "hex",
     "idna",
     "iso8859-1",
     "iso8859-15",
+    "iso8859-2",
+    "koi8-r",
     "punycode",
+    "raw-unicode-escape",
     "unicode-escape",
     "utf-16",
     "utf-16-be",
     "utf-16-le",
     "utf-32",
+    "utf-32-be",
+    "utf-32-le",
+    "utf-7",
     "utf-8-sig",
 )
 
@@ -123,7 +131,7 @@ class InProcessIsolation:
                 domain raised one.
 
         Source:
-            ISO-2, ISO-3, ISO-7.
+            ISO-1.1, ISO-1.4, ISO-2, ISO-3, ISO-7.
         """
         # (1) ISO-7.2: on a thread that is inside a domain this raises and is noted.
         sys.audit(GUARD_EVENT, "isolation.invoke")
@@ -150,7 +158,7 @@ class InProcessIsolation:
         finally:
             disarm()
 
-        # (3) ISO-7.4: what goes on is ours and holds nothing of the domain.
+        # (3) ISO-2.3: what goes on is ours and holds nothing of the domain.
         if outcome is None:
             raise BoxInterrupt(violation)
         return violation or outcome
