@@ -15,12 +15,11 @@ Spec: docs/spec/authority.md, AUT-3 and AUT-4.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from audit.entry import Entry, ledger_text
 from audit.events import EventType, PlatformEventType
 from audit.records import StoredEntry
-from audit.store.interface import Record
 from audit.trail import PLATFORM_STREAM
 from tokens.chain import linked_entry, text_digest, text_of
 from tokens.errors import RegistryIntegrityError, TokenError
@@ -33,6 +32,10 @@ from tokens.statements import (
     verify_platform_statement,
     verify_revocation_statement,
 )
+
+if TYPE_CHECKING:
+    # A type alias only; importing it for real would bring the store along.
+    from audit.store.interface import Record
 
 __all__ = ["KEY_EVENTS", "STATEMENT_EVENTS", "PlatformItem", "fold_platform"]
 
@@ -61,7 +64,7 @@ class PlatformItem:
     """One entry of the stream with the record that belongs to it, if any."""
 
     stored: StoredEntry
-    record: Record | None
+    record: "Record | None"
 
 
 def fold_platform(
@@ -146,7 +149,7 @@ class _Folding:
             time_us=entry.time_us,
         )
 
-    def add_key(self, entry: Entry, _stored: StoredEntry, record: Record) -> None:
+    def add_key(self, entry: Entry, _stored: StoredEntry, record: "Record") -> None:
         """KEY_ADDED: the first entry that counts makes the key; later ones nothing.
 
         A second one must be harmless: a key is added again when a root signs it
@@ -159,7 +162,7 @@ class _Folding:
         if held is None or (trusted and not held.trusted):
             self._keys[key.kid] = PlatformKey(key, trusted, entry.index)
 
-    def change_key(self, entry: Entry, stored: StoredEntry, record: Record) -> None:
+    def change_key(self, entry: Entry, stored: StoredEntry, record: "Record") -> None:
         """KEY_STATE_CHANGED: forward only, and nothing but the state."""
         key, trusted = self._stated_key(entry, record)
         held = self._keys.get(key.kid)
@@ -180,7 +183,7 @@ class _Folding:
             ended = stored.leaf_index
         self._keys[key.kid] = PlatformKey(key, trusted, entry.index, ended)
 
-    def revoke(self, entry: Entry, stored: StoredEntry, record: Record) -> None:
+    def revoke(self, entry: Entry, stored: StoredEntry, record: "Record") -> None:
         """SELECTOR_REVOKED: one statement, one selector, for ever."""
         text = _statement_text(entry, record)
         statement = self._verified(verify_revocation_statement, text, entry)
@@ -198,7 +201,7 @@ class _Folding:
         else:
             raise RegistryIntegrityError("a single token is not revoked here")
 
-    def turn(self, entry: Entry, _stored: StoredEntry, record: Record) -> None:
+    def turn(self, entry: Entry, _stored: StoredEntry, record: "Record") -> None:
         """PLATFORM_PAUSED and PLATFORM_RESUMED."""
         text = _statement_text(entry, record)
         statement = self._verified(verify_platform_statement, text, entry)
@@ -245,7 +248,9 @@ class _Folding:
                 f"platform entry {entry.index} names another statement"
             )
 
-    def _stated_key(self, entry: Entry, record: Record) -> tuple[VerificationKey, bool]:
+    def _stated_key(
+        self, entry: Entry, record: "Record"
+    ) -> tuple[VerificationKey, bool]:
         """Read a key record, hold it against its entry, and say if it counts."""
         text = record["statement"]
         digest = text_digest(text) if isinstance(text, str) else None
@@ -281,7 +286,7 @@ class _Folding:
         return statement.key == key and statement.origin.sequence == index
 
 
-def _statement_text(entry: Entry, record: Record) -> str:
+def _statement_text(entry: Entry, record: "Record") -> str:
     text = record["statement"]
     if not isinstance(text, str) or record["sequence"] != entry.index:
         raise RegistryIntegrityError(
@@ -295,7 +300,7 @@ def _seconds(record: Mapping[str, object], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-_Handler = Callable[[_Folding, Entry, StoredEntry, Record], None]
+_Handler = Callable[[_Folding, Entry, StoredEntry, "Record"], None]
 
 _HANDLERS: Final[Mapping[EventType, _Handler]] = {
     PlatformEventType.KEY_ADDED: _Folding.add_key,

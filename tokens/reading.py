@@ -5,6 +5,8 @@ It reads, and remembers exact bytes; it has no way to write.
 Spec: docs/spec/authority.md, AUT-5 and AUT-6.
 """
 
+from dataclasses import replace
+
 from audit.store.interface import ReadTransaction, Store
 from audit.trail import PLATFORM_STREAM
 from tokens.collections import ISSUANCE, TOKEN_COLLECTIONS
@@ -15,7 +17,14 @@ from tokens.platform_state import PlatformState
 from tokens.registered import RegisteredToken
 from tokens.token_records import Examined, TokenExaminer, read_token_rows
 
-__all__ = ["TokenReader", "root_of"]
+__all__ = [
+    "TokenReader",
+    "key_refusal_of",
+    "registered",
+    "revoker_of",
+    "root_of",
+    "shown_keys",
+]
 
 
 def root_of(store: Store) -> VerificationKey | None:
@@ -113,3 +122,14 @@ def key_refusal_of(examined: Examined, platform: PlatformState) -> str | None:
         issued_at_s=examined.claims.issued_at_s,
         issued_leaf=examined.trail.issued_leaf,
     )
+
+
+def shown_keys(platform: PlatformState) -> dict[str, VerificationKey]:
+    """Return the keys that count, by key id, as verifiers elsewhere must see them.
+
+    A key under which every token was revoked is shown as compromised.
+    """
+    return {
+        kid: replace(key, state="compromised") if kid in platform.revoked_keys else key
+        for kid, key in platform.trusted_keys().items()
+    }

@@ -44,7 +44,7 @@ from tokens.errors import (
 )
 from tokens.keys import VerificationKey
 from tokens.limits import Usage
-from tokens.reading import TokenReader, key_refusal_of, revoker_of
+from tokens.reading import TokenReader, key_refusal_of, revoker_of, shown_keys
 from tokens.registered import RegisteredToken
 from tokens.snapshot import TokenSnapshot
 from tokens.token_records import TokenRows, read_token_rows
@@ -171,13 +171,7 @@ class TokenRegistry:
         """
         _guard("verification_keys")
         with self._store.read() as tx:
-            platform = self._reader.platform(tx)
-        return {
-            kid: replace(key, state="compromised")
-            if kid in platform.revoked_keys
-            else key
-            for kid, key in platform.trusted_keys().items()
-        }
+            return shown_keys(self._reader.platform(tx))
 
     def prepare(self, token_hash: str) -> None:
         """Do before the lock what is slow: read the platform, verify a signature.

@@ -1,0 +1,133 @@
+"""Issuing a token: the signed credential, its entry and its records.
+
+The credential is signed before the lock; whether it may be issued is decided
+under it, where a revocation or a key change that came first is seen.
+
+Spec: docs/spec/authority.md, AUT-8.
+"""
+
+from dataclasses import dataclass, field
+
+from audit.entry import EntryDraft, draft_entry, ledger_text
+from audit.errors import DuplicateKeyError, StreamConflictError
+from audit.events import AuditEventType
+from audit.store.interface import WriteTransaction
+from audit.trail import token_stream
+from tokens.claims import Claims
+from tokens.collections import CREDENTIAL, ISSUANCE
+from tokens.errors import AuthorityError, KeyNotTrustedError
+from tokens.model import CapabilityToken
+from tokens.platform_state import PlatformState
+
+__all__ = ["IssuedToken", "draft_issue", "write_issue"]
+
+_MICROSECONDS = 1_000_000
+_SHOWN_DOMAINS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedToken:
+    """What issuing gives back. The credential is shown here and never again.
+
+    Attributes:
+        token_hash: The public handle; it may be logged and shown.
+        credential: The signed text. Whoever has it holds the authority.
+        token: What was granted.
+        issued_at_us: Its beginning, in Unix microseconds (a whole second).
+        expires_at_us: Its end, exclusive, in Unix microseconds.
+    """
+
+    token_hash: str
+    credential: str = field(repr=False)
+    token: CapabilityToken
+    issued_at_us: int
+    expires_at_us: int
+
+    @classmethod
+    def of(cls, claims: Claims, credential: str) -> "IssuedToken":
+        """Return what is handed out for a credential."""
+        return cls(
+            token_hash=claims.token_hash,
+            credential=credential,
+            token=claims.token,
+            issued_at_us=claims.issued_at_s * _MICROSECONDS,
+            expires_at_us=claims.expires_at_s * _MICROSECONDS,
+        )
+
+
+def draft_issue(claims: Claims) -> EntryDraft:
+    """Draft TOKEN_ISSUED: the claims by their digest, and what may be shown.
+
+    Raises:
+        EntryRefusedError: Never, for claims of a credential that fits.
+    """
+    token = claims.token
+    domains = token.domain_scope
+    return draft_entry(
+        AuditEventType.TOKEN_ISSUED,
+        user_id=token.issued_by,
+        token_hash=claims.token_hash,
+        domain="system",
+        method="issue_token",
+        status="success",
+        details={
+            "capability": ledger_text(token.capability),
+            "claims": claims.claims_digest,
+            "domain_count": len(domains),
+            "domains": [ledger_text(domain) for domain in domains[:_SHOWN_DOMAINS]],
+            "exp": claims.expires_at_s,
+            "iat": claims.issued_at_s,
+            "kid": claims.kid,
+            "user": ledger_text(claims.user_id),
+        },
+    )
+
+
+def write_issue(
+    tx: WriteTransaction,
+    platform: PlatformState,
+    claims: Claims,
+    credential: str,
+    draft: EntryDraft,
+) -> None:
+    """Append the entry and insert the records of a token.
+
+    Raises:
+        AuthorityError: Its user or issuer is revoked, or it exists.
+        KeyNotTrustedError: Its key does not count, or may not sign now.
+    """
+    _require_not_revoked(platform, claims)
+    key = platform.trusted_key(claims.kid)
+    if key is None:
+        raise KeyNotTrustedError(f"key {claims.kid} is not registered")
+    refusal = key.signing_refusal(claims.issued_at_s)
+    if refusal is not None:
+        raise KeyNotTrustedError(refusal)
+    try:
+        stream = token_stream(claims.token_hash)
+        receipt = tx.append(stream, [draft], expected_size=0)[0]
+        tx.insert(
+            CREDENTIAL, {"token_hash": claims.token_hash, "credential": credential}
+        )
+    except (StreamConflictError, DuplicateKeyError) as error:
+        raise AuthorityError(
+            "exactly this token exists: the source of randomness repeats itself"
+        ) from error
+    tx.insert(
+        ISSUANCE,
+        {
+            "leaf_index": receipt.leaf_index,
+            "token_hash": claims.token_hash,
+            "user_id": claims.user_id,
+            "expires_s": claims.expires_at_s,
+        },
+    )
+
+
+def _require_not_revoked(platform: PlatformState, claims: Claims) -> None:
+    if claims.user_id in platform.revoked_users:
+        raise AuthorityError("the user of the token was revoked, for good")
+    if claims.token.issued_by in platform.revoked_issuers:
+        raise AuthorityError("the issuer of the token was revoked, for good")
+    if claims.kid in platform.revoked_keys:
+        raise KeyNotTrustedError(f"key {claims.kid} was revoked, for good")
