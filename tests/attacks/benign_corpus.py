@@ -13,7 +13,7 @@ import contextlib
 import copy
 import csv
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import difflib
 import enum
@@ -85,7 +85,9 @@ def regular_expressions() -> object:
 
 
 def a_pattern_made_at_run_time() -> object:
-    return bool(re.compile("|".join(re.escape(c) for c in "abc*?"), re.I).search("B"))
+    return bool(
+        re.compile("|".join(re.escape(c) for c in "abc*?"), re.IGNORECASE).search("B")
+    )
 
 
 def hashing_ten_megabytes() -> object:
@@ -107,15 +109,15 @@ def big_integers() -> object:
 
 
 def dates() -> object:
-    start = datetime.datetime(2024, 2, 28, tzinfo=datetime.UTC)
-    days = [start + datetime.timedelta(days=n) for n in range(3)]
+    start = dt.datetime(2024, 2, 28, tzinfo=dt.UTC)
+    days = [start + dt.timedelta(days=n) for n in range(3)]
     week = start.isocalendar()
     return [*(day.isoformat() for day in days), week.week, f"{start:%d %B %Y}"]
 
 
 def dates_read_by_pattern() -> object:
-    read = datetime.datetime.strptime("2024-02-29 +0100", "%Y-%m-%d %z")
-    return [read.isoformat(), datetime.date.fromisoformat("2024-02-29").strftime("%A")]
+    read = dt.datetime.strptime("2024-02-29 +0100", "%Y-%m-%d %z")
+    return [read.isoformat(), dt.date.fromisoformat("2024-02-29").strftime("%A")]
 
 
 def a_calendar() -> object:
@@ -227,14 +229,15 @@ def sorting_by_keys() -> object:
 
 def exceptions_raised_and_caught() -> object:
     caught = []
-    for attempt in (lambda: 1 / 0, lambda: [][0], lambda: {}["x"], lambda: int("x")):
+    empty: list[int] = []
+    for attempt in (lambda: 1 / 0, lambda: empty[0], lambda: {}["x"], lambda: int("x")):
         try:
             attempt()
         except (ArithmeticError, LookupError, ValueError) as error:
             caught.append(type(error).__name__)
     try:
         try:
-            raise WorkError("inner")
+            raise WorkError("inner")  # noqa: TRY301 - what is tried
         except WorkError as error:
             raise ValueError("outer") from error
     except ValueError as error:

@@ -29,7 +29,7 @@ import mmap
 import multiprocessing
 import os
 import pathlib
-import pickle
+import pickle  # noqa: TID251 - one attack uses it
 import random
 import resource
 import select
@@ -47,17 +47,20 @@ import traceback
 import types
 import urllib.request
 import warnings
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import stage3.isolation.answers
 from stage2_domains.contract import Budget, DomainResult, MethodSpec, Stage2Domain
-from stage2_domains.parameters import IsolatedParameters
 from stage2_domains.registry import DomainRegistry, RegisteredDomain
 from stage3.isolation.guard import installed_guard
 from stage3.isolation.in_process import InProcessIsolation
 from stage3.isolation.interface import BoxInterrupt, Violation
 from tests.attacks.catalogue import ATTACKS
-from tests.attacks.verdicts import Attack, Verdict
+from tests.attacks.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from stage2_domains.parameters import IsolatedParameters
+    from tests.attacks.verdicts import Attack
 
 # Imported before any box is closed: the worst case, in which no attack trips over an
 # import. The attack on the import itself takes a module that is not here.
@@ -99,7 +102,7 @@ PRELOADED: Final = (
     warnings,
 )
 dumps = json.dumps  # one attack replaces it
-SECRET: Final = "the secret of the executor"
+SECRET: Final = "the secret of the executor"  # noqa: S105 - opens nothing
 
 
 class Executor:
@@ -133,7 +136,9 @@ class Hostile(Stage2Domain):
                 answer = self.names["attack"]()  # type: ignore[operator]  # from source text
         else:
             answer = self.names["attack"]()  # type: ignore[operator]  # from source text
-        return DomainResult(True, {"innocent": True}) if answer is None else answer
+        if answer is None:
+            return DomainResult(success=True, data={"innocent": True})
+        return answer
 
 
 def registered(domain: Stage2Domain) -> RegisteredDomain:

@@ -7,12 +7,14 @@ from the box's own promises about answers.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tests.attacks.inside_attacks import INSIDE_ATTACKS
 from tests.attacks.outside_attacks import OUTSIDE_ATTACKS
 from tests.attacks.resource_attacks import RESOURCE_ATTACKS
-from tests.attacks.verdicts import Attack
+
+if TYPE_CHECKING:
+    from tests.attacks.verdicts import Attack
 
 __all__ = ["ATTACKS", "NOT_RUN"]
 
@@ -25,7 +27,7 @@ ATTACKS: Final[tuple[Attack, ...]] = (
 NOT_RUN: Final = (
     (
         "memory until the machine has none left",
-        "would take the machine that runs the tests down with it; nothing holds it back",
+        "would take down the machine that runs the tests; nothing holds it back",
     ),
     (
         "a native extension that ignores the interpreter",

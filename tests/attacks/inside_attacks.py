@@ -176,7 +176,7 @@ def attack():
             """
 def attack():
     import pickle
-    reached.append(pickle.loads(b'cdecimal' + bytes([10]) + b'Decimal' + bytes([10]) + b'.'))
+    reached.append(pickle.loads(b'c%b.' % b'decimal Decimal '.replace(b' ', bytes([10]))))
 """,
             STOPPED,
             STOPPED,

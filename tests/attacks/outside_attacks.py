@@ -439,7 +439,8 @@ def attack():
 def attack():
     import _posixsubprocess, os, sys
     end, other = os.pipe()
-    args = [[b"true"], [b"/bin/true"], True, (other,), None, None, -1, -1, -1, -1, -1, -1, end, other, True, False]
+    args = [[b"true"], [b"/bin/true"], True, (other,), None, None]
+    args += [-1, -1, -1, -1, -1, -1, end, other, True, False]
     args += [0] if sys.version_info < (3, 12) else [-1]
     args += [None, None, None, -1, None]
     args += [False] if sys.version_info < (3, 14) else []
