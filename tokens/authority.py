@@ -22,7 +22,8 @@ from audit.signer import Signer
 from audit.store.interface import Store, WriteTransaction
 from tokens.credential import sign_credential, token_id, verify_signature
 from tokens.errors import AuthorityError
-from tokens.issuing import IssuedToken, draft_issue, write_issue
+from tokens.issued import IssuedToken
+from tokens.issuing import draft_issue, write_issue
 from tokens.key_changes import KeyBook, Stated
 from tokens.keys import SigningKey, VerificationKey
 from tokens.listing import TokenFilter, TokenPage, list_tokens

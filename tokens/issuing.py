@@ -6,7 +6,7 @@ under it, where a revocation or a key change that came first is seen.
 Spec: docs/spec/authority.md, AUT-8.
 """
 
-from dataclasses import dataclass, field
+from typing import Final
 
 from audit.entry import EntryDraft, draft_entry, ledger_text
 from audit.errors import DuplicateKeyError, StreamConflictError
@@ -16,43 +16,11 @@ from audit.trail import token_stream
 from tokens.claims import Claims
 from tokens.collections import CREDENTIAL, ISSUANCE
 from tokens.errors import AuthorityError, KeyNotTrustedError
-from tokens.model import CapabilityToken
 from tokens.platform_state import PlatformState
 
-__all__ = ["IssuedToken", "draft_issue", "write_issue"]
+__all__ = ["draft_issue", "write_issue"]
 
-_MICROSECONDS = 1_000_000
-_SHOWN_DOMAINS = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedToken:
-    """What issuing gives back. The credential is shown here and never again.
-
-    Attributes:
-        token_hash: The public handle; it may be logged and shown.
-        credential: The signed text. Whoever has it holds the authority.
-        token: What was granted.
-        issued_at_us: Its beginning, in Unix microseconds (a whole second).
-        expires_at_us: Its end, exclusive, in Unix microseconds.
-    """
-
-    token_hash: str
-    credential: str = field(repr=False)
-    token: CapabilityToken
-    issued_at_us: int
-    expires_at_us: int
-
-    @classmethod
-    def of(cls, claims: Claims, credential: str) -> "IssuedToken":
-        """Return what is handed out for a credential."""
-        return cls(
-            token_hash=claims.token_hash,
-            credential=credential,
-            token=claims.token,
-            issued_at_us=claims.issued_at_s * _MICROSECONDS,
-            expires_at_us=claims.expires_at_s * _MICROSECONDS,
-        )
+_SHOWN_DOMAINS: Final = 16
 
 
 def draft_issue(claims: Claims) -> EntryDraft:
