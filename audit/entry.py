@@ -28,6 +28,7 @@ from audit.events import (
     AuditEventType,
     Details,
     EventType,
+    PlatformEventType,
     ReasonCode,
 )
 from audit.trail import MAX_STEPS
@@ -55,7 +56,6 @@ _ENVELOPE_BYTES: Final = 512
 """More than place, time, ledger id, stream name and previous hash can take."""
 
 _MAX_TEXT: Final = 128
-_MAX_STREAM: Final = 128
 _HEX_DIGITS: Final = 64
 
 _TEXT: Final = re.compile("[A-Za-z0-9._:@-]{1,128}")
@@ -131,7 +131,8 @@ class EntryDraft(NamedTuple):
         pieces = (text, *self.pieces[1:])
         if sum(map(len, pieces)) > MAX_ENTRY_BYTES - _ENVELOPE_BYTES:
             raise EntryRefusedError("the details found under the lock do not fit")
-        return self._replace(details=details, pieces=pieces)
+        steps = None if self.steps is None else _steps(details)
+        return self._replace(steps=steps, details=details, pieces=pieces)
 
 
 def draft_entry(  # noqa: PLR0913  # these are the fields of an entry
@@ -169,14 +170,12 @@ def draft_entry(  # noqa: PLR0913  # these are the fields of an entry
     Source:
         AUD-3.1 to AUD-3.7.
     """
-    try:
-        statuses, name = STATUSES[event_type], event_type.value
-        texts = [ledger_text(t) for t in (user_id, token_hash, domain, method)]
-    except (KeyError, TypeError) as error:
-        raise EntryRefusedError("a field of the entry has a wrong type") from error
-    if status not in statuses:
-        raise EntryRefusedError(f"{name} has no such status")
-    fields: dict[str, JsonValue] = {} if details is None else dict(details)
+    texts = [_text_of(text) for text in (user_id, token_hash, domain, method)]
+    is_named = type(event_type) in _TYPES and type(status) is str
+    if not is_named or status not in STATUSES[event_type]:
+        raise EntryRefusedError("no such event, or not with this status")
+    name = event_type.value
+    fields = _fields_of(details)
     validated = event_type is AuditEventType.TOKEN_VALIDATION and status == "success"
     pieces = (
         _details_text(fields),
@@ -223,11 +222,10 @@ def encode_entry(
     Source:
         AUD-3.1, AUD-3.2.
     """
-    # The names come from the store, which checked them when it met them first;
-    # what could break the encoding is looked at here all the same.
+    # Ledger id and stream need no look: the store checked both when it met them.
     if not (0 <= index <= MAX_INTEGER and 0 <= time_us <= MAX_INTEGER):
         raise EntryRefusedError("index and time are from 0 to 2**53 - 1")
-    if len(prev) != (_HEX_DIGITS if index else 0) or len(stream) > _MAX_STREAM:
+    if len(prev) != (_HEX_DIGITS if index else 0):
         raise EntryRefusedError("the previous hash does not fit the place")
     details, domain, method, middle, last = draft.pieces
     return (
@@ -321,6 +319,22 @@ def decode_entry(data: bytes) -> Entry:
     if kind == "TOKEN_VALIDATION" and status == "success":
         _refuse_wrong_steps(entry.details)
     return entry
+
+
+def _text_of(text: object) -> str:
+    """Record a caller's string; exactly a string, not what passes for one."""
+    if type(text) is not str:
+        raise EntryRefusedError("user, token, domain and method are strings")
+    return ledger_text(text)
+
+
+def _fields_of(details: object) -> dict[str, JsonValue]:
+    """Copy the details, so that adding to a draft changes nothing of a caller's."""
+    if details is None:
+        return {}
+    if type(details) is not dict:
+        raise EntryRefusedError("details are a dict")
+    return dict(details)
 
 
 def _steps(fields: dict[str, JsonValue]) -> int:
@@ -468,6 +482,7 @@ def _refuse_number(_text: str) -> NoReturn:
     raise ValueError
 
 
+_TYPES: Final = frozenset({AuditEventType, PlatformEventType})
 _CODES: Final = {code.value: code for code in ReasonCode}
 _NEAR_BOUND: Final = re.compile(r"[:,\[]-?[0-9]{16}")
 _SHALLOW: Final = 16
