@@ -44,7 +44,7 @@ class StreamHead(NamedTuple):
 
 
 class LedgerHead(NamedTuple):
-    """Where the ledger stands: tree size, 32-byte root, time of the newest entry."""
+    """Where the ledger stands: tree size, 32-byte root, latest time of any entry."""
 
     size: int
     root: bytes

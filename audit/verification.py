@@ -189,7 +189,7 @@ class _Walk:
             return leaf
         if entry.ledger_id != self._ledger_id:
             self._found(place, entry.stream, "ledger", "an entry of another ledger")
-        self._time_us = entry.time_us
+        self._time_us = max(self._time_us, entry.time_us)
         # (4) The stream, and (5) the columns, from the bytes alone.
         state = self._follow(place, entry, leaf)
         self._compare_columns(place, row, entry, state)

@@ -17,9 +17,8 @@ from stage3.journal import abort_row
 from stage3.records import EXECUTION, OPEN
 
 if TYPE_CHECKING:
-    from tokens.registry import TokenRegistry
-
     from audit.store.interface import Store
+    from tokens.registry import TokenRegistry
 
 __all__ = ["Abandoned"]
 

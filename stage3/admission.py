@@ -24,11 +24,10 @@ from stage3.gates import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from tokens.registry import TokenSnapshot
-
     from stage2_domains.registry import RegisteredDomain
     from stage3.plan import DomainInvocation
     from tokens.credential import Claims
+    from tokens.snapshot import TokenSnapshot
 
 __all__ = ["ReadyStep", "Stop", "decide_step", "foresee", "make_ready"]
 

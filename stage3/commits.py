@@ -29,8 +29,6 @@ from stage3.gates import Gate, check_clock, recheck_token, refuse, validate_toke
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokens.registry import TokenRegistry, TokenSnapshot
-
     from audit.store.interface import WriteTransaction
     from stage3.admission import ReadyStep
     from stage3.gates import Refusal
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from stage3.outcome import PlanError
     from stage3.run import Place, Run
     from tokens.credential import Claims
+    from tokens.registry import TokenRegistry
+    from tokens.snapshot import TokenSnapshot
 
 __all__ = ["admit", "complete", "refuse_id"]
 

@@ -20,13 +20,13 @@ from stage3.gates import Gate, Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tokens.registry import Reservation, TokenSnapshot
-
     from audit.events import JsonValue
     from audit.records import StreamHead
     from stage3.admission import ReadyStep
     from stage3.judgement import Judgement
+    from tokens.accounting import Reservation
     from tokens.credential import Claims
+    from tokens.snapshot import TokenSnapshot
 
 __all__ = ["PLAN_DOMAIN", "PLAN_METHOD", "Scribe", "commitment"]
 
@@ -180,7 +180,7 @@ class Scribe:
         seen = judgement.violation
         evidence: dict[str, JsonValue] = {
             "step": step.index,
-            "violation_type": seen.kind,
+            "violation_type": seen.kind.value,
             "detail": seen.detail,
             "source": seen.source,
             "tier": "" if step.domain is None else step.domain.tier,

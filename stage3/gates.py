@@ -29,12 +29,11 @@ from tokens.limits import check_before_start
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from tokens.registry import TokenSnapshot
-
     from audit.events import JsonValue
     from stage2_domains.registry import RegisteredDomain
     from stage3.plan import DomainInvocation
     from tokens.credential import Claims
+    from tokens.snapshot import TokenSnapshot
 
 __all__ = [
     "CLOCK_TOLERANCE_US",
@@ -234,7 +233,8 @@ def _lifetime(
         return refuse(
             gate, ReasonCode.TOKEN_NOT_ACTIVE, "token not active yet: it begins later"
         )
-    if now_us >= claims.expires_at_s * _SECOND_US:
+    # Once TOKEN_EXPIRED is on record the token stays dead, even if the clock goes back.
+    if snapshot.expired_noted or now_us >= claims.expires_at_s * _SECOND_US:
         return refuse(
             gate,
             ReasonCode.TOKEN_EXPIRED,

@@ -28,11 +28,10 @@ from stage3.records import CLOSED, EXECUTION, OPEN, outcome_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokens.registry import TokenRegistry
-
     from audit.entry import EntryDraft
     from audit.records import Receipt
     from audit.store.interface import ReadTransaction, Record, WriteTransaction
+    from tokens.registry import TokenRegistry
 
 __all__ = ["INTERRUPTED_SENTENCE", "Claim", "Journal", "abort_row"]
 

@@ -48,13 +48,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from audit.log import AuditEventLog
-    from tokens.registry import TokenRegistry
 
     from audit.store.interface import Record, WriteTransaction
     from stage2_domains.registry import DomainRegistry
     from stage3.admission import ReadyStep
     from stage3.isolation.interface import BoxOutcome, Isolation
     from stage3.plan import ExecutionPlan
+    from tokens.registry import TokenRegistry
 
 __all__ = ["Stage3Orchestrator"]
 

@@ -308,4 +308,4 @@ def _members(place: str, value: JsonValue, names: set[str]) -> dict[str, JsonVal
     if unknown:
         allowed = ", ".join(sorted(names))
         raise ValueError(f"{place} has {unknown} unknown member(s); known: {allowed}")
-    return cast("dict[str, JsonValue]", value)
+    return value

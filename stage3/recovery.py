@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from audit.log import AuditEventLog
-from tokens.registry import TokenRegistry
 
 from audit.entry import draft_entry
 from audit.events import PlatformEventType
@@ -23,6 +22,7 @@ from audit.trail import PLATFORM_STREAM
 from stage3.errors import RecoveryRefusedError
 from stage3.journal import abort_row
 from stage3.records import EXECUTION, OPEN
+from tokens.registry import TokenRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -242,7 +242,7 @@ class SqliteWriting(SqliteReading):
         except FAILURES as error:
             raise self._failure(error) from error
         self._leaves += [row[6] for row in rows]
-        self._time_us = at_us
+        self._time_us = max(self._time_us, at_us)
         return receipts
 
     def insert(self, collection: Collection, record: Mapping[str, Value]) -> None:
