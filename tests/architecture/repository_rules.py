@@ -46,7 +46,7 @@ PUBLIC_HOSTS: Final = frozenset(
     | {"www.sqlite.org", "sqlite.org", "www.iso.org", "unicode.org", "www.unicode.org"}
 )
 RESERVED_HOST: Final = re.compile(
-    r"(.+\.)?(example(\.com|\.net|\.org)?|invalid|localhost|test)|127\.0\.0\.1|\[::1\]"
+    r"(.+\.)?(example(\.com|\.net|\.org)?|host|invalid|localhost|test)|127\.0\.0\.1|\[::1\]"
 )
 
 _HOST: Final = re.compile(r"https?://([^\s/:\"'`<>()\[\]{}|\\,]+)")

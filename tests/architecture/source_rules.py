@@ -48,7 +48,7 @@ IMPURE_CALLS: Final = frozenset(
 LATE_IMPORTS: Final = {
     "command dispatch": re.compile(r"stage3\.cli(\.\w+)*:\w+"),
     "lazy package attributes": re.compile(
-        r"(audit|stage2_domains|stage3|tokens):__getattr__"
+        r"(audit|stage2_domains|stage3(\.pytest_plugin)?|tokens):__getattr__"
     ),
     "lazy stores": re.compile(r"audit\.store\.opening:\w+"),
     "validator compilation": re.compile(r"stage2_domains\.schema:\w+"),
