@@ -54,7 +54,7 @@ class AuditEventLog:
     ``StoreClosedError`` and ``StoreUnavailableError``.
 
     Source:
-        STO-8.1 to STO-8.7.
+        STO-8.1 to STO-8.6.
     """
 
     def __init__(self, store: Store | None = None) -> None:

@@ -6,8 +6,7 @@ every store has.
 
 ::
 
-    faults = Faults()
-    store = open_sqlite(path, connect=faults.connect)
+    store, faults = open_faulty_store("memory:", clock=clock)
     faults.fail(commit=2, mode="lost")
 
 Two kinds of failure, because a program must be right in both: ``lost`` (the statement
@@ -21,10 +20,23 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, TypeAlias
 
+from audit.clock import Clock
+from audit.store.opening import open_sqlite
 from audit.store.session import Connect, connect_sqlite
+from audit.store.sqlite import SqlitePorts, SqliteStore
 from audit.store.tables import Row
+from audit.store.timing import SYSTEM_TIMING
 
-__all__ = ["DISK_FULL", "IO_ERROR", "LOCKED", "READ_ONLY", "Faults", "Mode", "Moment"]
+__all__ = [
+    "DISK_FULL",
+    "IO_ERROR",
+    "LOCKED",
+    "READ_ONLY",
+    "Faults",
+    "Mode",
+    "Moment",
+    "open_faulty_store",
+]
 
 DISK_FULL: Final = sqlite3.SQLITE_FULL
 IO_ERROR: Final = sqlite3.SQLITE_IOERR
@@ -163,6 +175,30 @@ class _Watched:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def open_faulty_store(
+    url: str,
+    *,
+    clock: Clock,
+    lock_timeout_s: float = 0.0,
+    ledger_id: str | None = None,
+) -> tuple[SqliteStore, Faults]:
+    """Open a store whose connections can be made to fail; nothing fails yet.
+
+    Raises:
+        ValueError: As ``open_store``.
+        LedgerFormatError: As ``open_store``.
+        AuditWriteError: As ``open_store``.
+    """
+    faults = Faults()
+    ports = SqlitePorts(
+        clock=clock,
+        connect=faults.connect,
+        timing=SYSTEM_TIMING,
+        lock_timeout_s=lock_timeout_s,
+    )
+    return open_sqlite(url, ports=ports, ledger_id=ledger_id), faults
 
 
 def failure(code: int) -> sqlite3.OperationalError:

@@ -74,7 +74,7 @@ class LatchSwitch:
         """
         latch = Latch(printable(reason, _MAX_REASON), at_us)
         if self._database is None or self._notice is None:
-            self._own = latch
+            self._own = self._own or latch
         else:
             _standing.setdefault(self._database, latch)
             _leave(self._notice, _text(latch, lost))

@@ -9,7 +9,7 @@ no copy (close-on-exec).
 
 Nothing is ever written into these files, and a symbolic link is not followed.
 
-Source: docs/spec/store.md, STO-5 and STO-7.
+Source: docs/spec/store.md, STO-4, STO-5 and STO-7.
 """
 
 import fcntl

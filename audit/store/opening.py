@@ -99,7 +99,7 @@ def open_store(
         StoreBusyError: Others kept the database locked for longer than the timeout.
 
     Source:
-        STO-2.1 to STO-2.8.
+        STO-2.1 to STO-2.6.
     """
     pinned = trust if trust is None or isinstance(trust, Trust) else load_trust(trust)
     ports = SqlitePorts(
