@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from audit.canonical import JsonValue
-from audit.entry import Entry, printable
+from audit.entry import Entry
 from audit.events import AuditEventType
 from audit.trail import is_closed
 
@@ -159,7 +159,7 @@ class Accounts:
             if tally is not _NOTHING:
                 tally.use_rows += 1
             if place >= len(tally.uses) or not _same(number, place + 1):
-                report("use", f"token:{name}", f"no entry is this use: {number!a:.40}")
+                report("use", f"token:{name}", f"no entry is use {place + 1}")
                 continue
             time_us, stream = tally.uses[place]
             same_id = _EXECUTION + _text(row.get("execution_id")) == stream
@@ -214,7 +214,7 @@ def _natural(value: JsonValue) -> int | None:
 
 def _text(value: object) -> str:
     """Name a row's key; what is no text names nothing that exists."""
-    return value if type(value) is str else f"?{printable(repr(value)[:200])}"
+    return value if type(value) is str else f"?{type(value).__name__}"
 
 
 _NOTHING: Final = _Tally()

@@ -248,13 +248,17 @@ class _Walk:
         # Python takes 1, 1.0 and True for equal; a column does not.
         are_integers = type(row.index) is int and type(row.time_us) is int
         is_state = state is None or row.state == state
-        if given != wanted or not are_integers or not is_state:
-            names = ("stream", "index", "time", "type")
-            pairs = zip(names, map(repr, given), map(repr, wanted), strict=True)
-            wrong = [name for name, is_now, was in pairs if is_now != was]
-            wrong += [] if is_state else ["state"]
-            text = f"columns not as in the bytes: {', '.join(wrong)}"
-            self._found(place, entry.stream, "column", text)
+        if given == wanted and are_integers and is_state:
+            return
+        pairs = zip(("stream", "index", "time", "type"), given, wanted, strict=True)
+        wrong = [
+            name
+            for name, is_now, was in pairs
+            if type(is_now) is not type(was) or is_now != was
+        ]
+        wrong += [] if is_state else ["state"]
+        text = f"columns not as in the bytes: {', '.join(wrong)}"
+        self._found(place, entry.stream, "column", text)
 
     def _step_over(self, row: StoredEntry, leaf: bytes) -> None:
         """Go on behind an entry that cannot be read.
@@ -273,14 +277,14 @@ class _Walk:
         self, tree: Frontier, head: LedgerHead, frontier: Frontier | None
     ) -> None:
         """Compare what the entries amount to with the head (AUD-6.9)."""
-        if tree.size != head.size:
-            lesser = min(tree.size, head.size)
-            text = f"{tree.size} entries, the head says {head.size}"
+        if type(head.size) is not int or tree.size != head.size:
+            lesser = min(tree.size, head.size) if type(head.size) is int else None
+            text = f"{tree.size} entries, the head has another size"
             self._found(lesser, "", "head", text)
         elif tree.root() != head.root:
             self._found(None, "", "head", "the root is not that of the entries")
         elif tree.size and self._time_us != head.time_us:
-            self._found(None, "", "head", "the time is not that of the newest entry")
+            self._found(None, "", "head", "the time is not the latest of the entries")
         if frontier is not None and frontier != tree:
             self._found(None, "", "head", "the frontier is not that of the entries")
 

@@ -166,7 +166,7 @@ class Ledger:
     @property
     def head(self) -> LedgerHead:
         """The head over the entries."""
-        time_us = self.entries[-1].time_us if self.entries else 0
+        time_us = max((row.time_us for row in self.entries), default=0)
         return LedgerHead(len(self.entries), self.tree.root(), time_us)
 
     @property

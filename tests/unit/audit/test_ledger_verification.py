@@ -184,6 +184,17 @@ def test_time_that_goes_back_in_a_stream_is_found() -> None:
         assert len(ledger.verify().findings) == int(wrong)
 
 
+def test_time_may_go_back_between_streams_and_the_head_keeps_the_latest() -> None:
+    """AUD-6.6, AUD-6.9: a clock that went back is not damage."""
+    ledger = Ledger()
+    ledger.issue(1)
+    ledger.now_us -= 1_000_000
+    ledger.issue(2)
+
+    assert ledger.head.time_us == ledger.entries[0].time_us
+    assert ledger.verify()
+
+
 def test_an_entry_that_may_not_follow_is_found() -> None:
     """AUD-6.7: even when it is linked, numbered, hashed and in the tree."""
     ledger = a_ledger()
