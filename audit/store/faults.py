@@ -55,8 +55,9 @@ Mode: TypeAlias = Literal["lost", "reported-lost"]
 Moment: TypeAlias = tuple[Literal["before", "after"], str, int]
 """When a watcher is called: before or after which statement, and its number.
 
-The statement is its first word in lower case (``begin``, ``insert``, ``commit``, ...);
-numbers count from 1 per word over all connections, since the watcher was set.
+The statement is its first word in lower case (``insert``, ``commit``, ...), or all of
+a ``begin`` (``begin immediate`` takes the write lock); numbers count from 1 per word
+over all connections, since the watcher was set.
 """
 
 
@@ -74,7 +75,7 @@ class Faults:
 
     def connect(self, target: str) -> sqlite3.Connection:
         """Connect to ``target``; give this method to the store as its port."""
-        return _Watched(self._connect(target), self)  # type: ignore[return-value]  # it has the four members that the port's users use
+        return _Watched(self._connect(target), self)
 
     def watch(self, watcher: Callable[[Moment], None] | None) -> None:
         """Set who is called from now on, counting afresh; None for nobody."""
@@ -130,7 +131,8 @@ class Faults:
 
     def before(self, sql: str) -> tuple[str, int]:
         """Count a statement about to run, and tell the watcher."""
-        word = sql.split(maxsplit=1)[0].lower()
+        words = sql.lower().split()
+        word = " ".join(words) if words[0] == "begin" else words[0]
         number = self._counts[word] = self._counts.get(word, 0) + 1
         if self._watcher is not None:
             self._watcher(("before", word, number))

@@ -32,10 +32,20 @@ if TYPE_CHECKING:
     from stage3.request import Admission
     from tokens.issued import IssuedToken
 
-__all__ = ["START_US", "Harness", "ManualClock", "SeededEntropy", "make_token"]
+__all__ = [
+    "LEDGER_ID",
+    "START_US",
+    "Harness",
+    "ManualClock",
+    "SeededEntropy",
+    "make_token",
+]
 
 START_US: Final = 1_800_000_000_000_000
 """Where a manual clock begins: 2027-01-15 08:00:00 UTC."""
+
+LEDGER_ID: Final = "harness"
+"""The id of a harness's ledger, so that one on a file can be opened again."""
 
 _LIMITS: Final[Mapping[str, int | str]] = {
     "max_invocations": 1_000,
@@ -142,9 +152,7 @@ class Harness:
         self.clock = clock or ManualClock()
         self.entropy = SeededEntropy(seed)
         self._owns_store = store is None
-        self.store = store or open_store(
-            url, clock=self.clock, ledger_id=self.entropy(16).hex()
-        )
+        self.store = store or open_store(url, clock=self.clock, ledger_id=LEDGER_ID)
         self.authority = TokenAuthority(
             self.store,
             self.signing_key("issue"),
