@@ -19,6 +19,7 @@ __all__ = ["Gate"]
 _PERMISSIONS: Final = 0o666
 """The most a gate file may allow: as much as its database, so that whoever may
 write the one may pass the other."""
+_PRIVATE: Final = 0o600
 
 
 class Gate:
@@ -69,7 +70,7 @@ class Gate:
 
     def _opened(self, database: Path) -> LockFile:
         if self._lock is None:
-            mode = database.stat().st_mode & _PERMISSIONS
+            mode = _permissions(database)
             path = database.with_name(f"{database.name}.gate")
             self._lock = LockFile.open(path, create_mode=mode)
         return self._lock
@@ -79,3 +80,11 @@ class Gate:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.close()
+
+
+def _permissions(database: Path) -> int:
+    """Give the permissions of the gate; that the database is gone shows later."""
+    try:
+        return database.stat().st_mode & _PERMISSIONS
+    except FileNotFoundError:
+        return _PRIVATE
