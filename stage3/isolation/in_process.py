@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Final
 
 from stage2_domains.errors import ValueRefusedError
 from stage2_domains.parameters import IsolatedParameters
+from stage2_domains.sentences import bounded
 from stage3.isolation.answers import failure_of, outcome_of
 from stage3.isolation.events import GUARD_EVENT
 from stage3.isolation.guard import Trip, Watch, installed_guard
 from stage3.isolation.integrity import Integrity, Snapshot
 from stage3.isolation.interface import (
+    MAX_DETAIL_CHARS,
     BoxInterrupt,
     BoxOutcome,
     InfraFailure,
@@ -190,14 +192,17 @@ def _run(
 
 def _violation(watch: Watch, before: Snapshot) -> Violation | None:
     """Return what was noticed: first by the hook, then by looking."""
+    difference = None
     try:
         difference = before.restore()
     except Exception:  # noqa: BLE001 - the domain left an object that resists
         difference = "what the domain left behind could not be examined"
     except Trip:
-        difference = None
+        pass  # The watch has it.
     if (noticed := watch.settle()) is not None:
         return noticed
     if difference is None:
         return None
-    return Violation(ViolationKind.INTEGRITY, difference, "integrity")
+    return Violation(
+        ViolationKind.INTEGRITY, bounded(difference, MAX_DETAIL_CHARS), "integrity"
+    )

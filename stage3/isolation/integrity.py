@@ -154,15 +154,13 @@ class Snapshot:
             now = vars(watched)
             if _is_same(tuple(now.values()), values) and tuple(now) == names:
                 continue
-            before = dict(zip(names, values, strict=True))
-            changed = [n for n in names if now.get(n, _MISSING) is not before[n]]
-            added = [n for n in tuple(now) if n not in before]
-            for name in changed:
-                setattr(watched, name, before[name])
-            for name in added:
-                delattr(watched, name)
-            for name in (*changed, *added) or ("the order of its members",):
-                yield f"{watched.__name__}: {printable(name)} was changed"
+            try:
+                changed = _restore_members(
+                    watched, dict(zip(names, values, strict=True))
+                )
+            except Exception:  # noqa: BLE001 - a hostile key; the others go first
+                changed = "a member that cannot be examined"
+            yield f"{watched.__name__}: {printable(changed)} was changed"
 
     def _changed_counts(self) -> Iterator[str]:
         if self._shared is None:
@@ -173,6 +171,18 @@ class Snapshot:
 
 
 _MISSING: Final = object()
+
+
+def _restore_members(watched: Watched, before: dict[str, object]) -> str:
+    """Give a namespace its members back; return the name of the first that differed."""
+    now = vars(watched)
+    changed = [name for name in before if now.get(name, _MISSING) is not before[name]]
+    added = [name for name in tuple(now) if name not in before]
+    for name in changed:
+        setattr(watched, name, before[name])
+    for name in added:
+        delattr(watched, name)
+    return (changed + added)[0] if changed or added else "the order of its members"
 
 
 def _is_same(left: tuple[object, ...], right: tuple[object, ...]) -> bool:

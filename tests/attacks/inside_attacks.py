@@ -176,7 +176,8 @@ def attack():
             """
 def attack():
     import pickle
-    reached.append(pickle.loads(b'c%b.' % b'decimal Decimal '.replace(b' ', bytes([10]))))
+    names = b'decimal Decimal '.replace(b' ', bytes([10]))
+    reached.append(pickle.loads(b'c' + names + b'.'))
 """,
             STOPPED,
             STOPPED,
