@@ -18,7 +18,7 @@ Source: docs/spec/testing.md, TST-4.
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast
 
 from audit.clock import Clock
 from audit.store.opening import open_sqlite
@@ -75,7 +75,7 @@ class Faults:
 
     def connect(self, target: str) -> sqlite3.Connection:
         """Connect to ``target``; give this method to the store as its port."""
-        return _Watched(self._connect(target), self)
+        return cast("sqlite3.Connection", _Watched(self._connect(target), self))
 
     def watch(self, watcher: Callable[[Moment], None] | None) -> None:
         """Set who is called from now on, counting afresh; None for nobody."""

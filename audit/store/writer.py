@@ -85,6 +85,7 @@ class Writer:
     """Takes and gives the write lock. Only the one whose turn it is gets in."""
 
     __slots__ = (
+        "_alone",
         "_gate",
         "_is_closed",
         "_members",
@@ -101,6 +102,7 @@ class Writer:
         self._session: Session | None = session
         self._gate = Gate(parts.database)
         self._members: list[_Member] = []
+        self._alone = False
         self._saved = False
         self._is_closed = False
         self._sharing_ends = 0.0
@@ -122,6 +124,7 @@ class Writer:
         deadline = Deadline(parts.timing, wait_s)
         try:
             self.turnstile.take(ticket, exclusive=exclusive, wait_s=wait_s)
+            self._alone = exclusive or parts.database is None
             session = self._begin(deadline, exclusive=exclusive)
             if not past_latch:
                 self._refuse_latched()
@@ -252,7 +255,7 @@ class Writer:
 
     def _share(self, ticket: Ticket, tx: SqliteWriting) -> _Member | None:
         """Leave the commit to the next in turn, if there is one who may do it."""
-        if not self.turnstile.shared_waits or self._parts.database is None:
+        if self._alone or not self.turnstile.shared_waits:
             return None
         if not self._members:
             self._sharing_ends = self._parts.timing.monotonic() + MAX_SHARING_S

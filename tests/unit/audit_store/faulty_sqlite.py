@@ -53,13 +53,16 @@ class Faults:
 
         class Connection(sqlite3.Connection):
             def execute(self, sql: str, values: object = (), /) -> sqlite3.Cursor:
-                return faults.run(sql, lambda: super(Connection, self).execute(sql, values))  # type: ignore[arg-type]  # passed on
+                return faults.run(
+                    sql, lambda: super(Connection, self).execute(sql, values)
+                )  # type: ignore[arg-type]  # passed on
 
             def executemany(
                 self, sql: str, rows: Iterable[object], /
             ) -> sqlite3.Cursor:
                 return faults.run(
-                    sql, lambda: super(Connection, self).executemany(sql, rows)  # type: ignore[arg-type]  # passed on
+                    sql,
+                    lambda: super(Connection, self).executemany(sql, rows),  # type: ignore[arg-type]  # passed on
                 )
 
         return sqlite3.connect(
@@ -70,9 +73,7 @@ class Faults:
             factory=Connection,
         )
 
-    def run(
-        self, sql: str, action: Callable[[], sqlite3.Cursor]
-    ) -> sqlite3.Cursor:
+    def run(self, sql: str, action: Callable[[], sqlite3.Cursor]) -> sqlite3.Cursor:
         """Carry a statement out, or not, or carry it out and say it was not."""
         self.statements.append(sql)
         if not self.fails(sql):

@@ -75,7 +75,10 @@ def test_the_block_takes_as_many_statements_as_are_made_to_fail(
     work(store)
 
     assert len(faults.statements) == STATEMENTS
-    assert (faults.statements[0], faults.statements[-1]) == ("BEGIN IMMEDIATE", "COMMIT")
+    assert (faults.statements[0], faults.statements[-1]) == (
+        "BEGIN IMMEDIATE",
+        "COMMIT",
+    )
     assert state(store) == AFTER
 
 
@@ -332,7 +335,10 @@ def test_a_database_that_turned_read_only_latches(tmp_path: Path) -> None:
         assert session is not None
         session.run("PRAGMA query_only = ON")
 
-        with pytest.raises(StoreUnavailableError, match="READONLY"), store.write() as tx:
+        with (
+            pytest.raises(StoreUnavailableError, match="READONLY"),
+            store.write() as tx,
+        ):
             tx.append("platform", [key_added()])
 
         assert store.latch is not None
