@@ -98,7 +98,7 @@ def _snippet(name: str, found: Measure) -> Answer:
         "classes": len(found.classes),
         "syntax_error": None
         if error is None
-        else {"line": error[0], "column": error[1], "message": error[2]},
+        else {"line": error.line, "column": error.column, "message": error.message},
     }
 
 

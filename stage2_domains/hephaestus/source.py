@@ -8,12 +8,10 @@ finding, not a failure.
 from __future__ import annotations
 
 import ast
-import threading
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from stage2_domains.sentences import printable
+from stage2_domains.hephaestus.parsing import ADDED_LINES, SourceError, parse_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +42,6 @@ _NESTING: Final = (
     ast.Match,
 )
 
-# The parser warns about suspicious literals, and a warning opens the source file
-# to show the line. The filters belong to the process, hence the lock.
-_PARSING: Final = threading.Lock()
-
 
 @dataclass(frozen=True, slots=True)
 class FunctionMeasure:
@@ -70,8 +64,8 @@ class Measure:
 
     lines: int
     blank_lines: int
-    error: tuple[int | None, int | None, str] | None = None
-    """Line, column and message, where the source is not Python."""
+    error: SourceError | None = None
+    """Where the source is not Python."""
     functions: list[FunctionMeasure] = field(default_factory=list)
     classes: list[tuple[str, int, int]] = field(default_factory=list)
     """Qualified name, line, number of methods."""
@@ -87,24 +81,12 @@ def measure(source: str) -> Measure:
     rows = source.splitlines()
     blank = sum(1 for row in rows if not row.strip())
     found = Measure(lines=len(rows), blank_lines=blank)
-    tree = _parsed(source, found)
-    if tree is not None:
+    tree = parse_source(source)
+    if isinstance(tree, SourceError):
+        found.error = tree
+    else:
         _measure_tree(tree, found)
     return found
-
-
-def _parsed(source: str, found: Measure) -> ast.Module | None:
-    try:
-        with _PARSING, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(source)
-    except SyntaxError as error:
-        found.error = (error.lineno, error.offset, printable(error.msg, 200))
-    except ValueError:
-        found.error = (None, None, "the source holds a null character")
-    except (RecursionError, MemoryError):
-        found.error = (None, None, "the source is nested too deeply to be parsed")
-    return None
 
 
 def _measure_tree(tree: ast.Module, found: Measure) -> None:
@@ -117,7 +99,7 @@ def _measure_tree(tree: ast.Module, found: Measure) -> None:
         elif isinstance(node, ast.ImportFrom):
             imports.add("." * node.level + (node.module or ""))
         elif isinstance(node, ast.ExceptHandler) and node.type is None:
-            found.findings.append((node.lineno, "bare except"))
+            found.findings.append((node.lineno - ADDED_LINES, "bare except"))
         elif isinstance(node, _Scope):
             _measure_scope(node, scope, found, public=public)
     found.imports = sorted(imports)
@@ -148,13 +130,13 @@ def _measure_scope(node: _Scope, scope: str, found: Measure, *, public: bool) ->
         found.undocumented.append(name)
     if isinstance(node, ast.ClassDef):
         methods = sum(isinstance(child, _Function) for child in node.body)
-        found.classes.append((name, node.lineno, methods))
+        found.classes.append((name, node.lineno - ADDED_LINES, methods))
         return
     complexity, nesting = _branching(node)
     found.functions.append(
         FunctionMeasure(
             name=name,
-            line=node.lineno,
+            line=node.lineno - ADDED_LINES,
             lines=(node.end_lineno or node.lineno) - node.lineno + 1,
             parameters=_parameters(node.args),
             complexity=complexity,

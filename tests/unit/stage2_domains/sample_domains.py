@@ -31,6 +31,7 @@ class Sample(Stage2Domain):
         self.methods = chosen  # type: ignore[assignment]  # may be wrong on purpose
 
     def invoke(self, method: str, parameters: IsolatedParameters) -> DomainResult:
+        """Fail: the registry never runs a domain."""
         raise AssertionError(f"{method} ran with {parameters}")
 
 

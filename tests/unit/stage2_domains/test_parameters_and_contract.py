@@ -1,7 +1,7 @@
 """Isolated parameters and the contract: DOM-2, DOM-3."""
 
 import copy
-import pickle
+import pickle  # noqa: TID251 - reads back only what it wrote
 from dataclasses import FrozenInstanceError
 
 import pytest

@@ -71,7 +71,7 @@ def test_the_literals_of_the_rfc_have_the_bytes_of_the_rfc() -> None:
     """DOM-1.2; RFC 8785 section 3.2.4."""
     value = {
         "numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 1e-27],
-        "string": "\u20ac$\u000f\nA'B\"\\\\\"/",
+        "string": '\u20ac$\u000f\nA\'B"\\\\"/',
         "literals": [None, True, False],
     }
 
