@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from audit.events import ReasonCode
 from stage3.gates import (
-    Gate,
-    Refusal,
     check_existence,
     check_limits,
     check_parameters,
     check_scope,
-    refuse,
 )
+from stage3.refusal import Gate, Refusal, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

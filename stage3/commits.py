@@ -24,16 +24,17 @@ from typing import TYPE_CHECKING
 
 from audit.events import ReasonCode
 from stage3.admission import decide_step, foresee
-from stage3.gates import Gate, check_clock, recheck_token, refuse, validate_token
+from stage3.refusal import Gate, refuse
+from stage3.token_gate import check_clock, recheck_token, validate_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audit.store.interface import WriteTransaction
     from stage3.admission import ReadyStep
-    from stage3.gates import Refusal
     from stage3.judgement import Judgement
     from stage3.outcome import PlanError
+    from stage3.refusal import Refusal
     from stage3.run import Place, Run
     from tokens.credential import Claims
     from tokens.registry import TokenRegistry

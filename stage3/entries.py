@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit.entry import EntryDraft, draft_entry
 from audit.events import AuditEventType, ReasonCode
-from stage3.gates import Gate, Refusal
+from stage3.refusal import Gate, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 
 from audit.events import ReasonCode
 from stage2_domains.canonical import parse
-from stage3.gates import Gate, Refusal, refuse
 from stage3.isolation.interface import (
     BoxOutcome,
     DomainFailed,
@@ -21,6 +20,7 @@ from stage3.isolation.interface import (
     ResultRefused,
     Violation,
 )
+from stage3.refusal import Gate, Refusal, refuse
 from tokens.limits import Limits, output_units, settle
 
 if TYPE_CHECKING:

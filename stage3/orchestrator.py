@@ -27,29 +27,28 @@ from typing import TYPE_CHECKING, Self
 from audit.entry import printable
 from audit.errors import AuditError, StoreUnavailableError, StreamConflictError
 from audit.events import ReasonCode
-from audit.trail import execution_stream
 from stage3.abandoned import Abandoned
 from stage3.admission import foresee
 from stage3.commits import admit, complete, refuse_id
 from stage3.errors import FencedError
-from stage3.gates import Gate, Refusal, check_clock, refuse, validate_token
+from stage3.identity import fresh_id, look_up
 from stage3.isolation.in_process import InProcessIsolation
 from stage3.journal import INTERRUPTED_SENTENCE
 from stage3.judgement import judge
 from stage3.outcome import PlanDecision, PlanError, PlanOutcome
-from stage3.records import EXECUTION, OPEN, error_of
+from stage3.records import EXECUTION
 from stage3.recovery import close_orphans
+from stage3.refusal import Gate
 from stage3.request import Admission, PlanRequest, plan_request, step_request
 from stage3.run import Run
 from stage3.run import error_of as error_at
+from stage3.token_gate import check_clock, validate_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from audit.log import AuditEventLog
-
-    from audit.store.interface import Record, WriteTransaction
     from stage2_domains.registry import DomainRegistry
     from stage3.admission import ReadyStep
     from stage3.isolation.interface import BoxOutcome, Isolation
@@ -274,13 +273,14 @@ class Stage3Orchestrator:
         whole = run.request.admission == "whole-plan"
         steps = run.all_ready() if whole else (run.ready(0),)
         with self._store.write() as tx:
-            taken = self._taken(tx, run)
-            if isinstance(taken, PlanOutcome):
-                return taken
-            if taken is None:
+            found = look_up(tx, run.claim, asked=run.request.execution_id is not None)
+            if isinstance(found, PlanOutcome):
+                return found
+            if found is None:
                 error = admit(tx, self.token_registry, run, steps)
             else:
-                error = refuse_id(tx, self.token_registry, run, taken)
+                run.reclaim(fresh_id(self._entropy(16)))
+                error = refuse_id(tx, self.token_registry, run, found)
         run.committed()
         run.step = steps[0]
         return None if error is None else run.refused(error)
@@ -308,41 +308,17 @@ class Stage3Orchestrator:
             budget=domain.budget,
         )
 
-    # Execution ids -----------------------------------------------------------------
-
-    def _taken(self, tx: WriteTransaction, run: Run) -> PlanOutcome | Refusal | None:
-        """Say whether the caller's id is taken: by the same request, or by another."""
-        if run.request.execution_id is None:
-            return None
-        row = tx.get(EXECUTION, run.claim.execution_id)
-        stream = execution_stream(run.claim.execution_id)
-        if row is None and tx.stream_head(stream).size == 0:
-            return None
-        if row is None or not run.claim.matches(row):
-            refusal = _id_conflict()
-        elif row["state"] == OPEN:
-            refusal = _in_progress()
-        else:
-            return _replay(run, row)
-        run.reclaim(self._fresh_id())
-        return refusal
+    # Before a run ------------------------------------------------------------------
 
     def _make_run(self, request: PlanRequest) -> Run:
         return Run(
             request,
-            execution_id=request.execution_id or self._fresh_id(),
+            execution_id=request.execution_id or fresh_id(self._entropy(16)),
             salt=self._entropy(32),
             owner_id=self.owner_id,
             find=self.domain_registry.get,
             tiers=self._tiers,
         )
-
-    def _fresh_id(self) -> str:
-        raw = bytearray(self._entropy(16))
-        raw[6] = raw[6] & 0x0F | 0x40  # RFC 9562 section 5.4: version 4
-        raw[8] = raw[8] & 0x3F | 0x80  # and its variant
-        text = raw.hex()
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def _foresee(self, run: Run) -> PlanError | None:
         steps = run.all_ready()
@@ -361,34 +337,6 @@ class Stage3Orchestrator:
             return None if refusal is None else error_at(refusal, None)
         stop = foresee(snapshot, snapshot.claims, steps, now_us=now_us)
         return None if stop is None else error_at(stop.refusal, stop.step)
-
-
-def _replay(run: Run, row: Record) -> PlanOutcome:
-    error = error_of(str(row["outcome"]))
-    return PlanOutcome(
-        success=error is None,
-        error=error,
-        execution_id=run.claim.execution_id,
-        replayed=True,
-    )
-
-
-def _id_conflict() -> Refusal:
-    return refuse(
-        Gate.TOKEN,
-        ReasonCode.EXECUTION_ID_CONFLICT,
-        "this execution_id was used for another token, user, trigger or plan; "
-        "use a fresh one",
-    )
-
-
-def _in_progress() -> Refusal:
-    return refuse(
-        Gate.TOKEN,
-        ReasonCode.EXECUTION_IN_PROGRESS,
-        "this execution is in progress, or was interrupted and awaits recovery; "
-        "ask again later by the same execution_id",
-    )
 
 
 def _interrupted() -> PlanError:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
 from stage3.entries import PLAN_DOMAIN, PLAN_METHOD
-from stage3.gates import StartRequest
 from stage3.plan import DomainInvocation, ExecutionPlan
+from stage3.token_gate import StartRequest
 from tokens.credential import handle
 
 __all__ = ["Admission", "PlanRequest", "plan_request", "step_request"]

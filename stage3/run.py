@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from audit.events import JsonValue
     from audit.store.interface import WriteTransaction
     from stage2_domains.registry import RegisteredDomain
-    from stage3.gates import Refusal
     from stage3.isolation.interface import Isolation
     from stage3.judgement import Judgement
+    from stage3.refusal import Refusal
     from stage3.request import PlanRequest
     from tokens.limits import Limits
 
