@@ -44,7 +44,7 @@ lock: ## write the lock files anew from pyproject.toml
 	"$$bin/uv" $(COMPILE) --group lock -o .ci/requirements-lock.txt
 
 bench: ## measure against the raw floor and print the ratios
-	@bin=$$($(TOOL) .ci/environment.py dev) && "$$bin/python" benchmarks $(ARGS)
+	@bin=$$($(TOOL) .ci/environment.py dev) && "$$bin/python" -m benchmarks $(ARGS)
 
 nightly: ## run the long campaigns that `make test` leaves out
 	@$(TOOL) .ci/suite.py --nightly
