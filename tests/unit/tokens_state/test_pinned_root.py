@@ -171,7 +171,7 @@ def test_a_key_registered_before_can_be_vouched_for_later(tmp_path: Path) -> Non
     pinned = World(tmp_path / "s.db", trust=TRUST, root_key=ROOT)
     assert pinned.start(issued.token_hash) == "key"
 
-    later = pinned.issue()
+    later = pinned.issue(grant("carol"))
 
     assert pinned.start(later.token_hash) == "ok"
     assert pinned.start(issued.token_hash) == "ok"
