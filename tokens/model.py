@@ -13,7 +13,7 @@ Specification: docs/spec/tokens.md, section 1.
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NoReturn, Self, TypedDict, final
+from typing import Final, NoReturn, Self, TypedDict, cast, final
 
 from tokens.limits import MAX_LIMIT, Limits, parse_limits
 from tokens.names import (
@@ -92,7 +92,7 @@ class CapabilityToken:
         ValueError: An argument is not as described.
 
     Source:
-        rules 1A to 1D; TOK-1.1 to TOK-1.14.
+        rules 1A to 1D; TOK-1.1 to TOK-1.15.
     """
 
     __slots__ = (
@@ -150,7 +150,7 @@ class CapabilityToken:
             "_method_scope": methods,
             "_duration_seconds": _checked_duration(duration_seconds),
             "_limits": parse_limits(limits_given),
-            "_max_frequency": _text_at(limits_given, "max_frequency"),
+            "_max_frequency": cast("dict[str, str]", limits_given)["max_frequency"],
             "_allowed_trigger_types": checked_triggers(allowed_trigger_types),
             "_issued_by": checked_issuer(issued_by),
             "_plan_digest": _checked_digest(plan_digest),
@@ -292,14 +292,6 @@ def _rebuilt(fields: TokenFields) -> CapabilityToken:
 def _snapshot(value: object) -> object:
     # Anything but an exact dict is left for the parser to refuse.
     return dict(value) if type(value) is dict else value
-
-
-def _text_at(limits_given: object, key: str) -> str:
-    # Only called with what `parse_limits` has accepted; the checks are for mypy.
-    text = limits_given[key] if type(limits_given) is dict else None
-    if type(text) is not str:
-        raise ValueError(f"resource_limits[{key!r}] must be a string")
-    return text
 
 
 def _checked_domains(value: object) -> tuple[str, ...]:
