@@ -131,11 +131,11 @@ class Accounts:
         """Compare the totals of every token (AUD-8.3)."""
         for row in rows:
             name = _text(row.get("token_hash"))
-            tally = self._tallies.get(name, _NOTHING)
+            # A token that was never used has all totals at zero.
+            tally = self._tallies.get(name) or _Tally()
             if tally.has_row:
                 report("usage", f"token:{name}", "a second usage row")
-            if tally is not _NOTHING:
-                tally.has_row = True
+            tally.has_row = True
             for total in _TOTALS:
                 if not _same(row.get(total), getattr(tally, total)):
                     report(
@@ -153,12 +153,10 @@ class Accounts:
         """Compare when, and by which execution, each token was used (AUD-8.4)."""
         for row in rows:
             name = _text(row.get("token_hash"))
-            tally = self._tallies.get(name, _NOTHING)
-            number = row.get("number")
+            tally = self._tallies.get(name) or _Tally()
             place = tally.use_rows
-            if tally is not _NOTHING:
-                tally.use_rows += 1
-            if place >= len(tally.uses) or not _same(number, place + 1):
+            tally.use_rows += 1
+            if place >= len(tally.uses) or not _same(row.get("number"), place + 1):
                 report("use", f"token:{name}", f"no entry is use {place + 1}")
                 continue
             time_us, stream = tally.uses[place]
@@ -215,7 +213,3 @@ def _natural(value: JsonValue) -> int | None:
 def _text(value: object) -> str:
     """Name a row's key; what is no text names nothing that exists."""
     return value if type(value) is str else f"?{type(value).__name__}"
-
-
-_NOTHING: Final = _Tally()
-"""The tally of a token that was never used; nothing is written to it."""

@@ -95,7 +95,7 @@ class Frontier:
         """
         size = int.from_bytes(data[:_SIZE_BYTES], "big")
         wanted = _SIZE_BYTES + HASH_BYTES * size.bit_count()
-        if len(data) < _SIZE_BYTES or size > MAX_SIZE or len(data) != wanted:
+        if size > MAX_SIZE or len(data) != wanted:
             raise LedgerFormatError(f"{len(data)} bytes are not a frontier")
         return Frontier(
             size,

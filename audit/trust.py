@@ -130,8 +130,6 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 def _is_key(root_x: str) -> bool:
     """Tell whether this is the one spelling of 32 bytes in base64url."""
-    if not root_x.isascii():
-        return False
     try:
         raw = base64.b64decode(root_x + "=", altchars=b"-_", validate=True)
     except ValueError:

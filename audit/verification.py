@@ -60,6 +60,7 @@ MAX_FINDINGS: Final = 1_000
 
 _BATCH: Final = 1_024
 _LONGEST_STATE: Final = 64
+_LONGEST_STREAM: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,12 +267,13 @@ class _Walk:
         Its columns are believed for what follows, and for that only: the finding
         about it stands already.
         """
-        stream = self._streams.get(row.stream) if type(row.stream) is str else None
-        if stream is not None:
-            stream.size += 1
-            stream.last_hash = leaf
-            if type(row.state) is str and len(row.state) <= _LONGEST_STATE:
-                stream.state = row.state
+        if type(row.stream) is not str or len(row.stream) > _LONGEST_STREAM:
+            return
+        stream = self._streams.setdefault(row.stream, StreamState(0, b"", START, 0))
+        stream.size += 1
+        stream.last_hash = row.leaf_hash if type(row.leaf_hash) is bytes else leaf
+        if type(row.state) is str and len(row.state) <= _LONGEST_STATE:
+            stream.state = row.state
 
     def compare_head(
         self, tree: Frontier, head: LedgerHead, frontier: Frontier | None
@@ -308,6 +310,4 @@ class _Walk:
             self.omitted += 1
             return
         name = stream if type(stream) is str else ""
-        self.findings.append(
-            Finding(position, printable(name), kind, printable(message, 256))
-        )
+        self.findings.append(Finding(position, printable(name), kind, message))

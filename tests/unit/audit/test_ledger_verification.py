@@ -161,6 +161,28 @@ def test_an_entry_rewritten_with_its_hash_is_found(at: int) -> None:
     assert {place for place, kind in where if kind == "link"} == set(later[:1])
 
 
+@pytest.mark.parametrize("at", range(SIZE))
+def test_an_entry_that_cannot_be_read_is_one_place_and_no_more(at: int) -> None:
+    """AUD-6.3: the entries behind it are not blamed."""
+    damaged = WHOLE.entries[at]._replace(data=b"{}")
+    entries = [*WHOLE.entries[:at], damaged, *WHOLE.entries[at + 1 :]]
+    where = found(WHOLE.verify(entries))
+
+    assert {(at, "hash"), (at, "format"), (None, "head")} <= where
+    assert {position for position, _ in where} == {at, None}
+
+
+@pytest.mark.parametrize("at", range(SIZE))
+def test_an_entry_inserted_again_under_new_places_is_found(at: int) -> None:
+    """AUD-6.12, AUD-6.4: with every later place renumbered."""
+    rows = [*WHOLE.entries[: at + 1], *WHOLE.entries[at:]]
+    entries = [row._replace(leaf_index=n) for n, row in enumerate(rows)]
+    where = found(WHOLE.verify(entries))
+
+    assert (at + 1, "order") in where
+    assert (SIZE, "head") in where
+
+
 def test_an_entry_of_another_ledger_is_found() -> None:
     """AUD-6.3."""
     edited = reencoded(WHOLE.entries[0], **{f'"{LEDGER}"': '"other"'})
@@ -398,6 +420,7 @@ DETAILS: list[tuple[str, dict[str, object]]] = [
     ("started", {"reserved": 1}),
     ("started", {"step": 1, "reserved": 100}),
     ("started", {"step": 0, "reserved": -1}),
+    ("started", {"step": 0, "reserved": True}),
     ("started", {"step": False, "reserved": 100}),
     ("started", {"step": 0, "reserved": "100"}),
     ("success", {}),

@@ -80,6 +80,8 @@ def root(**changes: object) -> str:
         root(x=KEY[:-1] + "p"),
         root(x=KEY.replace("_", "/")),
         root(x=KEY + "AA"),
+        root(x="A" * 39),
+        root(x="A" * 47),
         root(x="é" * 43),
         json.dumps({key: GOOD[key] for key in ("v", "ledger")}),
         json.dumps({key: GOOD[key] for key in ("ledger", "root")}),
