@@ -30,6 +30,8 @@ CASES = [
     ("authority-for-faces", "stage3/stray.py", "import tokens.authority"),
     ("authority-for-faces", "stage3/stray.py", "from tokens.keystore import load_key"),
     ("authority-for-faces", "tokens/stray.py", "import tokens.authority"),
+    ("executor-signs-nothing", "tokens/registry.py", "import tokens.signers"),
+    ("executor-signs-nothing", "stage3/commits.py", "import tokens.issuing"),
     ("box", "stage3/isolation/stray.py", "import audit.errors"),
     ("box", "stage3/isolation/stray.py", "import tokens.errors"),
     ("box", "stage3/isolation/stray.py", "import stage3.errors"),
