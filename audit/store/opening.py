@@ -169,7 +169,7 @@ def _path_of(url: object) -> Path | None:
 def _open_memory(
     url: str, wanted: str | None, trust: Trust | None, ports: SqlitePorts
 ) -> SqliteStore:
-    session = open_session(ports.connect, ":memory:", use="memory")
+    session = open_session(ports.connect, ":memory:", query_only=False)
     try:
         found = _patiently(ports, lambda: _created(session, wanted))
     except BaseException:
@@ -194,7 +194,7 @@ def _open_file(
     except OSError as error:
         cause = type(error).__name__
         raise StoreUnavailableError(f"the file cannot be used: {cause}") from error
-    session = open_session(ports.connect, str(path), use="write")
+    session = open_session(ports.connect, str(path), query_only=False)
     try:
         found = _patiently(
             ports, lambda: _identified(session, wanted, may_create=may_create)

@@ -16,8 +16,8 @@ from audit.store.session import (
     FAILURES,
     Connect,
     Session,
-    Use,
     is_busy,
+    make_durable,
     open_session,
     printable_cause,
 )
@@ -55,7 +55,7 @@ class Reader:
             StoreBusyError: A lock stood in the way for too long.
             StoreUnavailableError: The database cannot be read.
         """
-        session = self._idle.popleft() if self._idle else self._opened("read")
+        session = self._idle.popleft() if self._idle else self._opened(query_only=True)
         try:
             deadline = Deadline(self._timing, wait_s)
             while deadline.wait_for_next_try():
@@ -85,8 +85,18 @@ class Reader:
 
         Raises:
             StoreUnavailableError: The file is not there, or cannot be opened.
+            StoreBusyError: Others keep it locked.
         """
-        return self._opened("write")
+        session = self._opened(query_only=False)
+        try:
+            make_durable(session)
+        except FAILURES as error:
+            session.close()
+            cause = printable_cause(error)
+            if is_busy(error):
+                raise StoreBusyError("others keep the database locked") from error
+            raise StoreUnavailableError(f"cannot open the store: {cause}") from error
+        return session
 
     def close(self) -> None:
         """Close the idle connections; the others are closed when given back."""
@@ -94,7 +104,7 @@ class Reader:
         while self._idle:
             self._idle.popleft().close()
 
-    def _opened(self, use: Use) -> Session:
+    def _opened(self, *, query_only: bool) -> Session:
         database = self._database
         if database is None:
             raise StoreUnavailableError("the connection to memory was lost")
@@ -105,7 +115,7 @@ class Reader:
         if (found.st_dev, found.st_ino) != self._identity:
             # Connecting would even create a file that is not there.
             raise StoreUnavailableError("the database file was replaced")
-        return open_session(self._connect, str(database), use=use)
+        return open_session(self._connect, str(database), query_only=query_only)
 
 
 def _begins(session: Session) -> bool:

@@ -9,7 +9,7 @@ Source: docs/spec/store.md, STO-6.
 
 import sqlite3
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from audit.errors import DuplicateKeyError, LedgerFormatError, StoreUnavailableError
 from audit.store.interface import Value
@@ -19,7 +19,6 @@ __all__ = [
     "FAILURES",
     "Connect",
     "Session",
-    "Use",
     "connect_sqlite",
     "is_busy",
     "make_durable",
@@ -37,8 +36,6 @@ must be usable from every thread (``check_same_thread=False``).
 FAILURES: Final = (sqlite3.Error, MemoryError, OSError)
 """What a failing statement raises; arguments were checked, so none is a caller's."""
 
-Use: TypeAlias = Literal["memory", "read", "write"]
-
 _BUSY: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 )
@@ -47,6 +44,12 @@ _DUPLICATE: Final = frozenset(
 )
 _PRIMARY_CODE: Final = 0xFF
 _FULL: Final = 2
+_DURABLE: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA checkpoint_fullfsync = ON",
+)
 
 
 def connect_sqlite(target: str) -> sqlite3.Connection:
@@ -131,15 +134,11 @@ def printable_cause(error: BaseException) -> str:
     return type(error).__name__
 
 
-def open_session(connect: Connect, target: str, *, use: Use) -> Session:
-    """Connect, and make sure that the connection keeps the promises.
+def open_session(connect: Connect, target: str, *, query_only: bool) -> Session:
+    """Connect; nothing of the database is read or changed yet.
 
     Raises:
-        StoreUnavailableError: The database cannot be opened.
-        LedgerFormatError: The file is no database, or cannot be durable.
-
-    Source:
-        STO-1.1, STO-1.2.
+        StoreUnavailableError: The database cannot be connected to.
     """
     try:
         session = Session(connect(target))
@@ -147,45 +146,34 @@ def open_session(connect: Connect, target: str, *, use: Use) -> Session:
         cause = printable_cause(error)
         raise StoreUnavailableError(f"cannot open the database: {cause}") from error
     try:
-        _set_up(session, use)
+        session.run("PRAGMA trusted_schema = OFF")
+        if query_only:
+            session.run("PRAGMA query_only = ON")
     except FAILURES as error:
         session.close()
         cause = printable_cause(error)
-        if cause == "SQLITE_NOTADB":
-            raise LedgerFormatError("the file is not a database") from error
         raise StoreUnavailableError(f"cannot open the database: {cause}") from error
-    except BaseException:
-        session.close()
-        raise
     return session
 
 
-def _set_up(session: Session, use: Use) -> None:
-    run = session.connection.execute
-    run("PRAGMA trusted_schema = OFF")
-    if use == "memory":
-        return
-    if use == "read":
-        run("PRAGMA query_only = ON")
-        return
-    # Nothing was written yet: a foreign file is found out before it is changed.
-    run("PRAGMA synchronous = FULL")
-    run("PRAGMA fullfsync = ON")
-    run("PRAGMA checkpoint_fullfsync = ON")
-    if _pragma(session, "synchronous") != _FULL:
-        raise LedgerFormatError("the database does not accept synchronous=FULL")
-
-
 def make_durable(session: Session) -> None:
-    """Switch a file that is known to be ours to its durable journal, and check.
+    """See to it that commits on this connection to a file of ours are durable.
+
+    The settings are read back: some file systems and builds do not take them.
 
     Raises:
-        LedgerFormatError: The file system does not allow it.
-        sqlite3.Error: The file cannot be read or written.
+        LedgerFormatError: They were not taken.
+        sqlite3.Error: The file cannot be read or written, or others lock it.
+
+    Source:
+        STO-1.1.
     """
-    session.connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    for setting in _DURABLE:
+        session.rows(setting)
     if _pragma(session, "journal_mode") != "wal":
         raise LedgerFormatError("the database does not accept journal_mode=WAL")
+    if _pragma(session, "synchronous") != _FULL:
+        raise LedgerFormatError("the database does not accept synchronous=FULL")
 
 
 def _pragma(session: Session, name: str) -> Value:

@@ -12,7 +12,7 @@ from audit.store import writer as writer_module
 from audit.store.sqlite import SqliteStore
 from tests.conformance.store_samples import denied, execution, key_added
 from tests.unit.audit_store.faulty_sqlite import Faults, open_faulty
-from tests.unit.audit_store.test_turnstile import PATIENT_S, wait_until
+from tests.unit.audit_store.test_turnstile import PATIENT_S, start_in_order, wait_until
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ class Worker(threading.Thread):
         self.error: BaseException | None = None
 
     def run(self) -> None:
+        """Do the block."""
         try:
             authority = "exclusive" if self.exclusive else "shared"
             with self.store.write(authority=authority) as tx:  # type: ignore[arg-type]  # one of two
@@ -59,14 +60,8 @@ class Worker(threading.Thread):
 
 def together(store: SqliteStore, workers: list[Worker]) -> None:
     """Let workers queue up behind a block, in order, and run until all are done."""
-    turnstile = store._writer.turnstile
     with store.write():
-        for worker in workers:
-            before = len(turnstile._shared) + len(turnstile._exclusive)
-            worker.start()
-            wait_until(
-                lambda: len(turnstile._shared) + len(turnstile._exclusive) > before
-            )  # noqa: B023  # used at once
+        start_in_order(store._writer.turnstile, workers)
     for worker in workers:
         worker.join(PATIENT_S)
         assert not worker.is_alive()

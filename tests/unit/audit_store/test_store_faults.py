@@ -222,6 +222,28 @@ def test_a_rollback_that_fails_after_a_failure_leaves_nothing_either(
     assert state(store) == AFTER
 
 
+@pytest.mark.parametrize("number", range(1, STATEMENTS + 1))
+@pytest.mark.parametrize("mode", ["lost", "done"])
+def test_an_interrupt_at_a_statement_leaves_the_lock_free(
+    faults_and_store: tuple[Faults, SqliteStore], number: int, mode: Mode
+) -> None:
+    """STO-4.5, STO-1.2."""
+    faults, store = faults_and_store
+    faults.at(number, mode)
+    faults.make = KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(store)
+    faults.none()
+
+    assert store.latch is None
+    there = number == STATEMENTS and mode == "done"
+    assert state(store) == (AFTER if there else BEFORE)
+    if not there:
+        work(store)
+    assert state(store) == AFTER
+
+
 def test_a_lock_of_others_does_not_latch(
     faults_and_store: tuple[Faults, SqliteStore],
 ) -> None:
@@ -274,9 +296,9 @@ def test_the_notice_names_what_was_lost(
             "  lost: platform 0 KEY_ADDED success -",
         ]
         assert stat.S_IMODE(notice.stat().st_mode) == 0o600
-        assert capsys.readouterr().err == (
-            "stage3: the store is latched: the store failed: SQLITE_IOERR_FSYNC; 2 lost\n"
-        )
+        reason = "the store failed: SQLITE_IOERR_FSYNC"
+        said = capsys.readouterr().err
+        assert said == f"stage3: the store is latched: {reason}; 2 lost\n"
 
 
 def test_the_latch_stands_before_the_lock_is_free(tmp_path: Path) -> None:

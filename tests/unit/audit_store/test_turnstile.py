@@ -1,7 +1,7 @@
 """Whose turn it is among threads: order, priority, giving up, interrupts."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -24,6 +24,7 @@ class Caller(threading.Thread):
         self.note = note
 
     def run(self) -> None:
+        """Take and give the turn."""
         self.turnstile.take(self.ticket, exclusive=self.exclusive, wait_s=PATIENT_S)
         self.note()
         self.turnstile.give(self.ticket)
@@ -39,11 +40,20 @@ def queue_up(turnstile: Turnstile, names: str) -> tuple[list[str], list[Caller]]
             exclusive=name.isupper(),
             note=lambda name=name: order.append(name),  # type: ignore[misc]  # a default binds it
         )
-        before = len(turnstile._shared) + len(turnstile._exclusive)
-        caller.start()
-        wait_until(lambda: len(turnstile._shared) + len(turnstile._exclusive) > before)  # noqa: B023  # used at once
         callers.append(caller)
+    start_in_order(turnstile, callers)
     return order, callers
+
+
+def start_in_order(turnstile: Turnstile, threads: Sequence[threading.Thread]) -> None:
+    """Start each thread when the one before it waits for the turn."""
+
+    def queued() -> int:
+        return len(turnstile._shared) + len(turnstile._exclusive)
+
+    for number, thread in enumerate(threads, queued() + 1):
+        thread.start()
+        wait_until(lambda number=number: queued() >= number)  # type: ignore[misc]  # a default binds it
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -131,12 +141,13 @@ class InterruptedLock:
         self.meanwhile = meanwhile
 
     def acquire(self, timeout: float) -> bool:
+        """Never get it."""
         assert timeout > 0
         self.meanwhile()
         raise KeyboardInterrupt
 
     def release(self) -> None:
-        pass
+        """Be called all the same."""
 
 
 class InterruptedTicket(Ticket):
@@ -145,6 +156,7 @@ class InterruptedTicket(Ticket):
     __slots__ = ("meanwhile",)
 
     def prepare(self) -> threading.Lock:
+        """Give the lock that will be interrupted."""
         return InterruptedLock(self.meanwhile)  # type: ignore[return-value]  # a stand-in
 
     meanwhile: Callable[[], None]
