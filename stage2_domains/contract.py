@@ -68,13 +68,13 @@ class DomainResult:
         success: ``True`` with ``data``, ``False`` with ``error``.
         data: Plain JSON data; what the caller of the plan receives.
         error: One sentence on why there is no data.
-        usage: Units the domain says it used, when it measures them itself.
+        usage: ``{"output_tokens": n}`` where the domain measures its own output.
     """
 
     success: bool
     data: Mapping[str, object] | None = None
     error: str | None = None
-    usage: int | None = None
+    usage: Mapping[str, int] | None = None
 
 
 class Stage2Domain(ABC):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["failure_of", "outcome_of"]
 
-_SILENT_FAILURE: Final = "The domain reported a failure and gave no reason."
+_SILENT_FAILURE: Final = "no reason was given"
 _USAGE_KEY: Final = "output_tokens"
 _MAX_NAME: Final = 100
 
@@ -155,7 +155,7 @@ def _name(error: BaseException) -> str:
 
 
 def _refused(why: str) -> ResultRefused:
-    return ResultRefused(_bounded(f"The domain's answer was refused: {why}."))
+    return ResultRefused(_bounded(why))
 
 
 def _bounded(sentence: str) -> str:

@@ -88,7 +88,8 @@ def installed_guard() -> Guard:
     # Bound here, so that changing this module's globals changes nothing for the hook.
     benign, ident, trip, is_display = BENIGN_EVENTS, get_ident, Trip, is_error_display
 
-    def hook(event: str, arguments: tuple[object, ...]) -> None:
+    # The interpreter does not trace its hooks, so a coverage report cannot see this.
+    def hook(event: str, arguments: tuple[object, ...]) -> None:  # pragma: no cover
         if not watches:
             return
         watch = watches.get(ident())

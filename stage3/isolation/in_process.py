@@ -138,11 +138,11 @@ class InProcessIsolation:
         # (1) ISO-7.2: on a thread that is inside a domain this raises and is noted.
         sys.audit(GUARD_EVENT, "isolation.invoke")
         if domain.tier != TIER or method not in domain.methods:
-            return InfraFailure("The call does not belong in the in_process box.")
+            return InfraFailure("the call does not belong in the in_process box")
         try:
             isolated = IsolatedParameters(parameters)
         except ValueRefusedError:
-            return InfraFailure("The parameters are not the bytes of a JSON object.")
+            return InfraFailure("the parameters are not the bytes of a JSON object")
 
         # (2) ISO-3.1: everything that may touch an object of the domain happens
         #     between arming and disarming, also judging and dropping its answer.

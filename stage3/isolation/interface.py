@@ -109,7 +109,8 @@ class ResultRefused:
     """The domain's answer is not what an answer must be.
 
     Attributes:
-        message: What was expected and what came, in our own bounded words.
+        message: What was expected and what came, in our own bounded words; fits after
+            a colon.
     """
 
     message: str
@@ -135,7 +136,7 @@ class InfraFailure:
     """The box broke before the domain could answer; not the domain's doing.
 
     Attributes:
-        reason: One bounded sentence of ours.
+        reason: What broke, in our own bounded words; fits after a colon.
     """
 
     reason: str

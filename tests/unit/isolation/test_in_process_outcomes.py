@@ -340,17 +340,19 @@ def test_a_call_back_into_the_executor_names_the_entry() -> None:
 def test_a_call_of_the_box_from_inside_is_a_violation_of_the_outer_call() -> None:
     """ISO-7.2; rules 3B row 4."""
     box = InProcessIsolation()
+    other = registered(lambda _: innocent())
     inner: list[object] = []
 
     def again(_: object) -> DomainResult:
         with contextlib.suppress(BaseException):
-            inner.append(run_boxed(lambda _: innocent(), box=box))
+            inner.append(box.invoke(other, "run", b"{}", budget=BUDGET))
         return innocent()
 
     outcome = run_boxed(again, box=box)
 
-    assert isinstance(outcome, Violation)
-    assert outcome.source == "call"
+    assert outcome == Violation(
+        ViolationKind.INTEGRITY, "stage3.guard: isolation.invoke", "call"
+    )
     assert inner == []
 
 
