@@ -20,6 +20,7 @@ __all__ = [
     "checked_label",
     "checked_method",
     "checked_principal",
+    "checked_text",
     "checked_user",
 ]
 
@@ -33,6 +34,15 @@ _PRINCIPAL: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+|/=~\-]{0,127}")
 
 _MACHINERY: Final = frozenset(
     {"agent", "autonomy", "executor", "orchestrator", "planner", "scheduler"}
+)
+# Controls, format and bidi characters, lone surrogates, separators but the space,
+# specials and tags. A fixed list and not `str.isprintable`, whose answer changes
+# with the interpreter's Unicode tables: what one signs, another must read.
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x1f\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2"
+    "\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ud800-\udfff\ufeff"
+    "\ufff0-\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 # Compared with the whole name, squashed: as parts of a name they are harmless
 # (`system_admin`, `billing_system`).
@@ -148,18 +158,37 @@ def checked_label(value: object) -> str:
 
     Raises:
         ValueError: It is not a string of 1 to 128 printable characters, or is
-            nothing but white space.
+            nothing but spaces.
 
     Source:
         rules 1A.4, 1A.9, 1C.6; TOK-1.2. A label grants nothing, so no word in it
         is forbidden.
     """
-    if type(value) is not str or not value.strip() or not value.isprintable():
-        raise ValueError("capability must be a non-empty string of printable text")
-    if len(value) > MAX_NAME_CHARACTERS:
+    return checked_text("capability", value, MAX_NAME_CHARACTERS)
+
+
+def checked_text(name: str, value: object, most: int) -> str:
+    """Return ``value`` if it is text that can be shown to people.
+
+    Raises:
+        ValueError: It is not a string of 1 to ``most`` printable characters, or
+            is nothing but spaces. The text names ``name``.
+
+    Source:
+        TOK-1.2, TOK-6.3.
+    """
+    if type(value) is not str or not value.strip(" "):
+        raise ValueError(f"{name} must be a non-empty string of printable text")
+    # Before looking for characters, which takes time on a long text.
+    if len(value) > most:
         raise ValueError(
-            f"capability must be a non-empty string of at most {MAX_NAME_CHARACTERS}"
-            f" characters, got {len(value)}"
+            f"{name} must be a non-empty string of at most {most} characters,"
+            f" got {len(value)}"
+        )
+    if _UNPRINTABLE.search(value) is not None:
+        raise ValueError(
+            f"{name} must be a non-empty string of printable text: it holds a control,"
+            " format or separator character"
         )
     return value
 

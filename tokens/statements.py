@@ -30,7 +30,7 @@ from tokens.jws import (
 from tokens.keys import MAX_TIME_S, VerificationKey
 from tokens.ledger_id import ledger_of, ledger_uri
 from tokens.members import integer, object_with, text
-from tokens.names import checked_actor, checked_principal
+from tokens.names import checked_actor, checked_principal, checked_text
 
 __all__ = [
     "MAX_REASON_CHARACTERS",
@@ -87,7 +87,7 @@ class Origin:
         ledger_uri(self.ledger_id)
         _require_number("sequence", self.sequence, MAX_SEQUENCE)
         _require_number("issued_at_s", self.issued_at_s, MAX_TIME_S)
-        _require_reason(self.reason)
+        checked_text("reason", self.reason, MAX_REASON_CHARACTERS)
         checked_actor(self.by)
 
 
@@ -329,16 +329,6 @@ def _require_origin(value: object) -> None:
 def _require_number(name: str, value: object, maximum: int) -> None:
     if type(value) is not int or not 0 <= value <= maximum:
         raise ValueError(f"{name} must be an integer from 0 to {maximum}")
-
-
-def _require_reason(value: object) -> None:
-    if type(value) is not str or not value.strip() or not value.isprintable():
-        raise ValueError("reason must be a non-empty string of printable text")
-    if len(value) > MAX_REASON_CHARACTERS:
-        raise ValueError(
-            f"reason must have at most {MAX_REASON_CHARACTERS} characters,"
-            f" got {len(value)}"
-        )
 
 
 def _require_selector(kind: object, value: object) -> None:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+import unicodedata
 
 import rfc8785
 from joserfc import jws
@@ -158,7 +159,9 @@ def _is_number(value: object, least: int, most: int) -> bool:
 def _is_label(value: object) -> bool:
     if not isinstance(value, str) or len(value) not in range(1, 129):
         return False
-    return all(letter.isprintable() for letter in value) and value.strip() != ""
+    kinds = {unicodedata.category(letter) for letter in value.replace(" ", "")}
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
+    return bool(kinds) and not kinds & hidden
 
 
 def _is_plan(value: object) -> bool:

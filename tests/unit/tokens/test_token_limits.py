@@ -39,6 +39,11 @@ def asked(
     )
 
 
+def test_the_largest_limit_is_what_a_record_can_hold() -> None:
+    """TOK-1.8, TOK-2.8."""
+    assert MAX_LIMIT == 9_007_199_254_740_991
+
+
 @pytest.mark.parametrize("key", LIMIT_KEYS)
 def test_each_limit_is_required_by_name(key: str) -> None:
     """Rules 1A.12; TOK-1.8."""

@@ -1,9 +1,11 @@
 """Who may hold, issue or be reached: rules 1C, TOK-1.3 to TOK-1.5."""
 
+import unicodedata
+
 import pytest
 
 from tests.unit.tokens.token_samples import token
-from tokens.names import checked_actor, checked_principal
+from tokens.names import checked_actor, checked_principal, checked_text
 
 ISSUERS_REFUSED = [
     # rules 1C.1, tested in the reference
@@ -180,3 +182,35 @@ def test_whoever_holds_tokens_can_be_named_whatever_the_name() -> None:
     assert checked_principal("stage3") == "stage3"
     with pytest.raises(ValueError, match="the user or issuer must be"):
         checked_principal("a b")
+
+
+def _can_be_shown(letter: str) -> bool:
+    try:
+        checked_text("it", f"x{letter}", 2)
+    except ValueError:
+        return False
+    return True
+
+
+def test_text_for_people_has_no_character_that_hides() -> None:
+    """TOK-1.2, TOK-6.3: every character there is, against the Unicode tables."""
+    hidden = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
+    for number in range(0x110000):
+        letter = chr(number)
+        category = unicodedata.category(letter)
+        if letter == " " or category not in {*hidden, "Cn"}:
+            special = number in range(0xFFF0, 0x10000) or number >> 12 == 0xE0
+            expected = not special
+            assert _can_be_shown(letter) is expected, hex(number)
+        elif category in hidden:
+            assert not _can_be_shown(letter), hex(number)
+
+
+def test_text_for_people_is_bounded() -> None:
+    """TOK-1.2, TOK-6.3."""
+    assert checked_text("reason", "x" * 7, 7) == "x" * 7
+    with pytest.raises(ValueError, match=r"reason.*at most 7 characters, got 8"):
+        checked_text("reason", "x" * 8, 7)
+    for empty in ("", " ", "   ", None, 5, b"x"):
+        with pytest.raises(ValueError, match="reason must be a non-empty string"):
+            checked_text("reason", empty, 7)
