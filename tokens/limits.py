@@ -154,13 +154,13 @@ def parse_limits(value: object) -> Limits:
     """Parse ``resource_limits``: a dict with exactly the keys ``LIMIT_KEYS``.
 
     Raises:
-        ValueError: Not a dict, empty, a key missing (named) or unknown, or a
-            value that is not a positive integer or a frequency.
+        ValueError: Not a dict, a key missing (named) or unknown, or a value that
+            is not a positive integer or a frequency.
 
     Source:
         rules 1A.12, 1A.13; TOK-1.8, TOK-1.9.
     """
-    if type(value) is not dict or not value:
+    if type(value) is not dict:
         raise ValueError(
             f"resource_limits must be a dict with the keys {', '.join(LIMIT_KEYS)}"
         )

@@ -70,7 +70,7 @@ def test_verifying_gives_back_the_token_that_was_signed() -> None:
 
 
 def test_the_payload_is_the_documented_one() -> None:
-    """TOK-4.1 to TOK-4.6."""
+    """TOK-4.1 to TOK-4.6; a domain without methods stays, TOK-4.5."""
     made = token(method_scope={"hermes": ["compose_message"]}, max_executions=2)
 
     assert payload_of(credential(made, holder_jkt=HOLDER)) == {

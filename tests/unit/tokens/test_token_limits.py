@@ -50,7 +50,7 @@ def test_each_limit_is_required_by_name(key: str) -> None:
     given = fields()["resource_limits"]
     del given[key]
 
-    with pytest.raises(ValueError, match=key):
+    with pytest.raises(ValueError, match=f"^resource_limits lacks {key}$"):
         token(resource_limits=given)
 
 
