@@ -16,6 +16,9 @@ __all__ = ["Block", "Frame", "Link", "read_traceback"]
 Link: TypeAlias = Literal["", "cause", "context"]
 """How an exception follows from the one printed before it."""
 
+State: TypeAlias = Literal["frames", "message", "over"]
+"""What the next line of a block can be; a blank line ends a message."""
+
 _HEADERS: Final = (
     "Traceback (most recent call last):",
     "Exception Group Traceback (most recent call last):",
@@ -54,7 +57,7 @@ class Block:
     frames: list[Frame] = field(default_factory=list)
     exception: str = ""
     message: list[str] = field(default_factory=list)
-    in_traceback: bool = False
+    state: State = "over"
 
 
 def read_traceback(text: str) -> list[Block]:
@@ -74,12 +77,16 @@ def read_traceback(text: str) -> list[Block]:
         if stripped in _LINKS:
             link = _LINKS[stripped]
         elif stripped in _HEADERS and (stripped == line or not blocks):
-            blocks.append(Block(link, in_traceback=True))
+            blocks.append(Block(link, state="frames"))
             link = ""
-        elif blocks and blocks[-1].in_traceback:
+        elif blocks and blocks[-1].state == "frames":
             _read_line(line, blocks[-1])
-        elif blocks and link == "" and stripped:
-            blocks[-1].message.append(stripped)
+        elif not blocks and _FRAME.fullmatch(line):
+            # A syntax error in the program itself is printed without a header.
+            blocks.append(Block(link, state="frames"))
+            _read_line(line, blocks[-1])
+        elif blocks and blocks[-1].state == "message":
+            _read_message(stripped, blocks[-1])
     found = [block for block in blocks if block.exception]
     return found or _lone_exception(text)
 
@@ -101,7 +108,15 @@ def _read_line(line: str, block: Block) -> None:
     if exception is not None:
         block.exception = exception[1]
         block.message.append(exception[2] or "")
-        block.in_traceback = False
+        block.state = "message"
+
+
+def _read_message(text: str, block: Block) -> None:
+    """Take one more line of a message; the ruler of a group's members ends it too."""
+    if not text or text.startswith("+-"):
+        block.state = "over"
+    else:
+        block.message.append(text)
 
 
 def _read_source(text: str, frame: Frame) -> None:
