@@ -1,0 +1,118 @@
+"""``stage3 domains``: what there is to put into a plan."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from stage2_domains.registry import DomainRegistry
+from stage3.cli.errors import InputRefusedError
+from stage3.cli.output.answers import Answer
+from stage3.cli.output.rendering import json_lines, one_line, pairs, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stage2_domains.registry import RegisteredDomain, RegisteredMethod
+    from stage3.cli.arguments import Given
+    from stage3.cli.dispatch import Command
+    from stage3.cli.output.console import Console
+    from stage3.cli.output.rendering import Json
+
+__all__ = ["COMMANDS", "find_method"]
+
+
+def find_method(registry: DomainRegistry, name: str) -> RegisteredMethod:
+    """Find ``DOMAIN.METHOD``.
+
+    Raises:
+        InputRefusedError: There is no such domain or method; it says what there is.
+    """
+    domain_name, _, method_name = name.partition(".")
+    domain = _find_domain(registry, domain_name)
+    method = domain.methods.get(method_name)
+    if method is None:
+        known = ", ".join(sorted(domain.methods))
+        raise InputRefusedError(
+            f"method '{one_line(method_name, 64)}' not found in {domain.name}; "
+            f"its methods are {known}"
+        )
+    return method
+
+
+def _find_domain(registry: DomainRegistry, name: str) -> RegisteredDomain:
+    domain = registry.get(name)
+    if domain is None:
+        raise InputRefusedError(
+            f"domain '{one_line(name, 64)}' not found; there are "
+            f"{', '.join(registry.names())}"
+        )
+    return domain
+
+
+def _domains(registry: DomainRegistry) -> list[RegisteredDomain]:
+    found = [registry.get(name) for name in registry.names()]
+    return [domain for domain in found if domain is not None]
+
+
+def _list(_given: Given, _console: Console) -> Answer:
+    rows = [
+        (domain.name, method.name, domain.tier, method.description)
+        for domain in _domains(DomainRegistry.builtin())
+        for method in sorted(domain.methods.values(), key=lambda one: one.name)
+    ]
+    names = ("domain", "method", "tier", "description")
+    return Answer(
+        document={"methods": [dict(zip(names, row, strict=True)) for row in rows]},
+        lines=tuple(table([name.upper() for name in names], rows)),
+    )
+
+
+def _describe(given: Given, _console: Console) -> Answer:
+    registry = DomainRegistry.builtin()
+    if "." in given.domain:
+        return _method_answer(find_method(registry, given.domain))
+    domain = _find_domain(registry, given.domain)
+    budget = {
+        name: getattr(domain.budget, name)
+        for name in domain.budget.__dataclass_fields__
+    }
+    methods = {
+        name: domain.methods[name].description for name in sorted(domain.methods)
+    }
+    document: dict[str, Json] = {
+        "name": domain.name,
+        "tier": domain.tier,
+        "built_in": domain.built_in,
+        "digest": domain.digest,
+        "budget": budget,
+        "methods": methods,
+    }
+    about = [("domain", domain.name), ("tier", domain.tier), ("digest", domain.digest)]
+    lines = [
+        *pairs([*about, *((f"budget {name}", most) for name, most in budget.items())]),
+        "",
+        *table(("METHOD", "DESCRIPTION"), methods.items()),
+    ]
+    return Answer(document=document, lines=tuple(lines))
+
+
+def _method_answer(method: RegisteredMethod) -> Answer:
+    document: dict[str, Json] = {
+        "domain": method.domain,
+        "method": method.name,
+        "description": method.description,
+        "parameters": method.parameters,
+        "result": method.result,
+        "example": method.example,
+    }
+    lines = [f"{method.domain}.{method.name}", one_line(method.description)]
+    for title in ("parameters", "result", "example"):
+        if document[title] is not None:
+            lines += ["", f"{title}:", *json_lines(document[title])]
+    return Answer(document=document, lines=tuple(lines))
+
+
+COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
+    {"domains describe": _describe, "domains list": _list}
+)
