@@ -6,12 +6,15 @@ with ``ok`` or with the name of the error.
 
 import os
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from audit.errors import AuditError
 from audit.store.interface import Hold, Store
 from audit.store.opening import open_store
 from tests.conformance.store_samples import denied, execution, key_added
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Child:
@@ -29,7 +32,7 @@ class Child:
     def orphan(self, name: str) -> str:
         """Hold a name, leave a child behind that lives on, and die."""
         self.holds.append(self.store.hold(name))
-        print("ok", flush=True)
+        say("ok")
         if os.fork() == 0:
             # Lives until the test closes the other end of this pipe.
             sys.stdin.read()
@@ -56,11 +59,17 @@ class Child:
         return "ok"
 
 
+def say(answer: str) -> None:
+    """Give one answer."""
+    sys.stdout.write(f"{answer}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Do what the lines say until there are none."""
     with open_store(sys.argv[1]) as store:
         child = Child(store)
-        print("ok", flush=True)
+        say("ok")
         for line in sys.stdin:
             name, _, argument = line.strip().partition(" ")
             command: Callable[[str], str] = getattr(child, name)
@@ -68,7 +77,7 @@ def main() -> None:
                 answer = command(argument)
             except AuditError as error:
                 answer = f"{type(error).__name__} {error}"
-            print(answer, flush=True)
+            say(answer)
 
 
 if __name__ == "__main__":
