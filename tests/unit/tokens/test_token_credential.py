@@ -283,6 +283,40 @@ def test_a_claim_that_is_left_out_is_refused() -> None:
             verify_signature(forged({**good, "s3": s3}), KEYS, LEDGER)
 
 
+@pytest.mark.parametrize("seconds", [-900, 0, 1801, 10**9])
+def test_another_life_is_refused_for_what_it_is(seconds: int) -> None:
+    """TOK-4.2."""
+    text = forged({**payload_of(credential()), "exp": NOW_S + seconds})
+
+    with pytest.raises(TokenMalformedError, match="1 to 1800 seconds after iat"):
+        verify_signature(text, KEYS, LEDGER)
+
+
+@pytest.mark.parametrize("value", [None, 5, True, "apollo", {}, {"identifier": "a"}])
+def test_the_scope_must_be_an_array(value: object) -> None:
+    """TOK-4.5."""
+    text = forged({**payload_of(credential()), "authorization_details": value})
+
+    with pytest.raises(TokenMalformedError, match="authorization_details is not an"):
+        verify_signature(text, KEYS, LEDGER)
+
+
+@pytest.mark.parametrize("value", [None, True, [], {}])
+def test_a_limit_must_be_a_number_or_a_text(value: object) -> None:
+    """TOK-4.6."""
+    good = payload_of(credential())
+    for name in good["s3"]["limits"]:
+        limits = {**good["s3"]["limits"], name: value}
+        text = forged({**good, "s3": {**good["s3"], "limits": limits}})
+        with pytest.raises(TokenMalformedError, match="neither number nor text"):
+            verify_signature(text, KEYS, LEDGER)
+
+
+def test_the_first_second_of_all_can_be_signed() -> None:
+    """TOK-4.2."""
+    assert verify_signature(credential(now_us=0), KEYS, LEDGER).issued_at_s == 0
+
+
 @pytest.mark.parametrize("lifetime", [1, 1800])
 def test_the_shortest_and_the_longest_life_are_accepted(lifetime: int) -> None:
     """TOK-4.2; the other side of each bound is in the vectors."""
