@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from audit.canonical import JsonValue
-from audit.entry import Entry
+from audit.decoding import Entry
 from audit.events import AuditEventType
 from audit.trail import is_closed
 

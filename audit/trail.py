@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeGuard
 
 from audit.errors import GrammarError
 from audit.events import (
@@ -47,6 +47,7 @@ __all__ = [
     "expected_trail",
     "family_of",
     "is_closed",
+    "is_step_count",
     "token_stream",
 ]
 
@@ -237,6 +238,11 @@ def is_closed(state: str) -> bool:
     return state.partition(" ")[0] in _CLOSED
 
 
+def is_step_count(steps: object) -> TypeGuard[int]:
+    """Tell whether a plan can have so many steps; True is not 1 here."""
+    return type(steps) is int and 1 <= steps <= MAX_STEPS
+
+
 def allowed_next(stream: str, state: str) -> tuple[Symbol, ...]:
     """Name the events that may follow, as pairs of type and status.
 
@@ -264,7 +270,7 @@ def expected_trail(steps: int) -> tuple[tuple[AuditEventType, str], ...]:
     Raises:
         GrammarError: ``steps`` is not between 1 and ``MAX_STEPS``.
     """
-    if not _is_step_count(steps):
+    if not is_step_count(steps):
         raise GrammarError(f"a plan has 1 to {MAX_STEPS} steps")
     step = (_SCOPED, _LIMITED, _STARTED, _COMPLETED)
     return tuple(
@@ -277,15 +283,11 @@ def _named(stream: str) -> str:
     return stream
 
 
-def _is_step_count(steps: object) -> bool:
-    return type(steps) is int and 1 <= steps <= MAX_STEPS
-
-
 def _advance_validated(state: str, steps: int | None) -> str:
     _place(state)
     if state != START:
         raise _refusal(state, _VALIDATED)
-    if not _is_step_count(steps):
+    if not is_step_count(steps):
         raise GrammarError(f"TOKEN_VALIDATION announces 1 to {MAX_STEPS} steps")
     return f"validated 0/{steps}"
 

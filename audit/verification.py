@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from audit.accounting import Accounts, Records, StreamState, compare_executions
-from audit.entry import Entry, decode_entry, printable
+from audit.decoding import Entry, decode_entry
 from audit.errors import GrammarError, LedgerFormatError
 from audit.merkle import EMPTY, Frontier, leaf_hash
 from audit.records import LedgerHead, StoredEntry
+from audit.text import printable
 from audit.trail import START, advance
 
 __all__ = [
