@@ -16,6 +16,7 @@ from stage3.cli.parsers import (
     add_command,
     add_common,
     add_group,
+    add_json,
     add_passphrase,
     add_why,
     descriptor,
@@ -100,7 +101,7 @@ def _add_demo_and_init(groups: Groups) -> None:
     demo.add_argument(
         "folder", metavar="DIR", nargs="?", help="keep everything in this new folder"
     )
-    add_common(demo)
+    add_json(demo)
     init = add_command(
         groups,
         "init",
@@ -230,7 +231,7 @@ def _add_domains(groups: Groups) -> None:
         takes="DOMAIN[.METHOD]",
     )
     describe.add_argument("domain", metavar="DOMAIN[.METHOD]", help="what to describe")
-    add_common(describe)
+    add_json(describe)
 
 
 def _add_plan(groups: Groups) -> None:
@@ -247,7 +248,7 @@ def _add_plan(groups: Groups) -> None:
         help="a step; repeat it for more (required)",
     )
     new.add_argument("--out", metavar="FILE", help="write it to this new file")
-    add_common(new)
+    add_json(new)
     check = add_command(
         plan, "plan check", "say whether a plan would run now, without any effect"
     )

@@ -22,6 +22,7 @@ __all__ = [
     "add_command",
     "add_common",
     "add_group",
+    "add_json",
     "add_passphrase",
     "add_why",
     "descriptor",
@@ -58,13 +59,22 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, hint=f"See `{self.prog} --help`.")
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every command has, at the end of its help."""
+def add_json(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the option that every command has, at the end of its help."""
     here = parser.add_argument_group("common options")
-    nowhere = argparse.SUPPRESS
     here.add_argument(
-        "--json", action="store_true", default=nowhere, help="print one JSON document"
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="print one JSON document",
     )
+    return here
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that needs a home, at the end of its help."""
+    here = add_json(parser)
+    nowhere = argparse.SUPPRESS
     here.add_argument(
         "--home",
         metavar="DIR",
@@ -95,13 +105,13 @@ def add_group(groups: Groups, name: str, summary: str) -> Groups:
     """Add a group of commands, and give what its commands are added to."""
     parser = groups.add_parser(
         name,
+        prog=f"stage3 {name}",
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
         usage=f"stage3 {name} [options] COMMAND ...",
         formatter_class=Formatter,
         allow_abbrev=False,
     )
-    add_common(parser)
     parser.set_defaults(command=name)
     return parser.add_subparsers(metavar="COMMAND", title="commands")
 
@@ -120,6 +130,7 @@ def add_command(
     """
     parser = groups.add_parser(
         words.rpartition(" ")[2],
+        prog=f"stage3 {words}",
         help=summary,
         description=summary[0].upper()
         + summary[1:]

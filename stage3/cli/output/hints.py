@@ -26,6 +26,7 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         # The command line's own
         "CREDENTIAL_REFUSED": "Give the file that `stage3 token issue --out` wrote.",
+        "EXECUTION_UNKNOWN": "`plan run` prints the id; check --home and --store.",
         "HOME_MISSING": "Make a home with `stage3 init`, or name one with --home.",
         "HOME_NOT_EMPTY": "Name a new folder with --home; init replaces nothing.",
         "INTERNAL": "This is a defect of stage3. Please report it with this line.",
