@@ -301,6 +301,25 @@ def test_the_scope_must_be_an_array(value: object) -> None:
         verify_signature(text, KEYS, LEDGER)
 
 
+@pytest.mark.parametrize("value", [None, 5, True, "scheduled", {"scheduled": 1}])
+def test_triggers_must_be_an_array(value: object) -> None:
+    """TOK-4.6."""
+    good = payload_of(credential())
+    text = forged({**good, "s3": {**good["s3"], "triggers": value}})
+
+    with pytest.raises(TokenMalformedError, match="triggers is not an array"):
+        verify_signature(text, KEYS, LEDGER)
+
+
+@pytest.mark.parametrize("uri", ["stage3:", "stage3:a b", "stage3:\n", "ledger-1"])
+def test_an_issuer_must_be_a_ledger_even_when_any_is_accepted(uri: str) -> None:
+    """TOK-4.1."""
+    text = forged({**payload_of(credential()), "iss": uri, "aud": uri})
+
+    with pytest.raises(TokenMalformedError, match="iss is not stage3: and a ledger"):
+        verify_signature(text, KEYS)
+
+
 @pytest.mark.parametrize("value", [None, True, [], {}])
 def test_a_limit_must_be_a_number_or_a_text(value: object) -> None:
     """TOK-4.6."""
