@@ -93,7 +93,7 @@ def _judged(answer: object, budget: Budget) -> Ok | DomainFailed:
         raise _RefusedError(f"more than {budget.depth} levels deep")
 
     # (3) ISO-6.3: the measure of the limits, and the domain's own word.
-    size = len(data_bytes) + len(error_bytes)
+    size = len(data_bytes) + (0 if error is None else len(error_bytes))
     if success:
         return Ok(result, size, units)
     shown = printable((error or "").strip(), MAX_MESSAGE_CHARS)

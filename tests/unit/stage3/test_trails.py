@@ -164,7 +164,7 @@ STORIES = {
         token=_limits(max_invocations=2), calls=2,
     ),
     "the total is used up": Story(
-        [("probe", "answer", {"a": "x" * 18}), ANSWER],
+        [("probe", "answer", {"a": "x" * 22}), ANSWER],
         [completed("probe.answer"), limit_denied("probe.answer", "LIMIT_TOTAL")],
         "LIMIT_TOTAL", ["max_total_tokens", "total token budget"], step=1,
         token=_limits(max_total_tokens=8), calls=1,
@@ -209,7 +209,7 @@ STORIES = {
     "the answer is larger than one response may be": Story(
         [("probe", "answer", {"a": "x" * 13})],
         [failed("probe.answer", "LIMIT_RESPONSE")],
-        "LIMIT_RESPONSE", ["response token limit", "5", "7"], step=0, calls=1,
+        "LIMIT_RESPONSE", ["response token limit", "5", "6"], step=0, calls=1,
         token=_limits(max_tokens_per_response=5),
     ),
     "the answer is larger than what is left": Story(
