@@ -50,12 +50,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Final, Literal, Protocol, Self, TypeAlias
+from types import MappingProxyType
+from typing import Final, Literal, Protocol, TypeAlias
 
 from audit.entry import EntryDraft
 from audit.merkle import Frontier
 from audit.records import LedgerHead, Receipt, StoredEntry, StreamHead
+from audit.store.declarations import (
+    MAX_VALUE_BYTES,
+    Collection,
+    Column,
+    Index,
+    Kind,
+    Record,
+    Value,
+)
 from audit.trust import Trust
 
 __all__ = [
@@ -80,56 +89,13 @@ __all__ = [
     "WriteTransaction",
 ]
 
-Value: TypeAlias = str | int | bytes | None
-"""What a column holds. Exact types: no booleans, no subclasses."""
-
-Record: TypeAlias = dict[str, Value]
-"""One row of a collection, by column name. Reading gives a fresh one."""
-
-Kind: TypeAlias = Literal["text", "integer", "blob"]
 Authority: TypeAlias = Literal["shared", "exclusive"]
 
 EVERYTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 """The filter of a scan that leaves nothing out."""
 
-MAX_VALUE_BYTES: Final = 1 << 20
-"""The most one text (in UTF-8) or blob may hold."""
-
 EXCLUSIVE_DEADLINE_S: Final = 30.0
 """How long an exclusive block waits for its lock when not told otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: text is Unicode without NUL, integers have 64 bits, signed."""
-
-    name: str
-    kind: Kind
-    nullable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """A secondary index, over the rows whose columns equal ``only`` if given."""
-
-    columns: tuple[str, ...]
-    only: tuple[tuple[str, Value], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """A named table. ``columns`` includes those of ``key``, which are never null.
-
-    Names are lower-case words (``[a-z][a-z0-9_]*``, at most 40 characters). A
-    record of an ``insert_only`` collection can never be changed; there is no way
-    to remove one from any collection.
-    """
-
-    name: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    indexes: tuple[Index, ...] = ()
-    insert_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +247,7 @@ class WriteTransaction(ReadTransaction, Protocol):
         ...
 
 
-class Hold(Protocol):
+class Hold(AbstractContextManager["Hold"], Protocol):
     """A sign that somebody is alive; it ends with ``close()`` or the process."""
 
     @property
@@ -293,17 +259,8 @@ class Hold(Protocol):
         """Let go. Closing twice is harmless; in a forked child nothing happens."""
         ...
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class Store(Protocol):
+class Store(AbstractContextManager["Store"], Protocol):
     """A ledger and its collections. See the guarantees at the top of this file."""
 
     @property
@@ -439,12 +396,3 @@ class Store(Protocol):
                 deadline in another; nothing was closed.
         """
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...

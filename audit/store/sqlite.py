@@ -24,6 +24,7 @@ from audit.errors import (
     StoreLatchedError,
     StoreUnavailableError,
 )
+from audit.store.declarations import declaration_of
 from audit.store.holds import Holds, OwnerHold
 from audit.store.interface import (
     EXCLUSIVE_DEADLINE_S,
@@ -34,7 +35,7 @@ from audit.store.interface import (
 from audit.store.latch import LatchSwitch
 from audit.store.reader import Reader
 from audit.store.session import Connect, Session
-from audit.store.tables import Table, declaration_of, table_of
+from audit.store.tables import Table, table_of
 from audit.store.timing import Timing
 from audit.store.transaction import SqliteReading, SqliteWriting, refuse_other
 from audit.store.turnstile import Ticket

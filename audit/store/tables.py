@@ -8,19 +8,18 @@ is, so that no caller can make a statement fail for a reason of its own.
 Source: docs/spec/store.md, STO-3.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
-from audit.canonical import canonical_bytes, parse_canonical
-from audit.errors import EntryRefusedError, LedgerFormatError
-from audit.store.interface import (
+from audit.errors import EntryRefusedError
+from audit.store.declarations import (
     MAX_VALUE_BYTES,
     Collection,
     Column,
     Index,
     Record,
     Value,
+    refuse_contradiction,
 )
 
 __all__ = [
@@ -28,19 +27,14 @@ __all__ = [
     "Table",
     "checked_int",
     "create_refusal",
-    "declaration_of",
-    "declared_collection",
     "table_of",
 ]
 
 Row = tuple[Value, ...]
 
-_NAME: Final = re.compile("[a-z][a-z0-9_]{0,39}")
-_RESERVED: Final = frozenset({"entry", "head", "meta"})
 _TYPES: Final = {"text": "TEXT", "integer": "INTEGER", "blob": "BLOB"}
 _MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**63 - 1
-_MAX_DECLARATION_WORDS: Final = 64
 
 
 class Table:
@@ -233,46 +227,8 @@ def table_of(collection: Collection) -> Table:
     Raises:
         EntryRefusedError: The declaration contradicts itself.
     """
-    for holds, why in (
-        (_names_are_good(collection), "a name is not a lower-case word, or is taken"),
-        (_key_is_good(collection), "the key is not some of its columns, never null"),
-        (_indexes_are_good(collection), "an index is not over its columns"),
-    ):
-        if not holds:
-            raise EntryRefusedError(f"a collection cannot be declared: {why}")
+    refuse_contradiction(collection)
     return Table(collection)
-
-
-def declaration_of(collection: Collection) -> str:
-    """Write a declaration down, so that another process can read it."""
-    return canonical_bytes(
-        {
-            "columns": [[c.name, c.kind, c.nullable] for c in collection.columns],
-            "indexes": [
-                [list(index.columns), [[name, value] for name, value in index.only]]
-                for index in collection.indexes
-            ],
-            "insert_only": collection.insert_only,
-            "key": list(collection.key),
-            "name": collection.name,
-        }
-    ).decode()
-
-
-def declared_collection(text: str) -> Collection:
-    """Read a declaration that ``declaration_of`` wrote.
-
-    Raises:
-        LedgerFormatError: It is not one.
-    """
-    try:
-        collection = _collection(parse_canonical(text.encode()))
-        table_of(collection)
-    except (KeyError, TypeError, ValueError) as error:
-        raise LedgerFormatError("a declaration in the store is damaged") from error
-    if declaration_of(collection) != text:
-        raise LedgerFormatError("a declaration in the store is damaged")
-    return collection
 
 
 def checked_int(value: object, what: str, *, at_least: int = _MIN_INT) -> int:
@@ -284,64 +240,6 @@ def checked_int(value: object, what: str, *, at_least: int = _MIN_INT) -> int:
     if type(value) is not int or not at_least <= value <= _MAX_INT:
         raise EntryRefusedError(f"{what} is not an integer of allowed size")
     return value
-
-
-def _collection(declared: object) -> Collection:
-    match declared:
-        case {
-            "columns": list(columns),
-            "indexes": list(indexes),
-            "insert_only": bool(insert_only),
-            "key": list(key),
-            "name": str(name),
-        }:
-            return Collection(
-                name=name,
-                key=tuple(key),
-                columns=tuple(Column(*column) for column in columns),
-                indexes=tuple(
-                    Index(tuple(names), tuple((n, v) for n, v in only))
-                    for names, only in indexes
-                ),
-                insert_only=insert_only,
-            )
-        case _:
-            raise LedgerFormatError("a declaration in the store is damaged")
-
-
-def _names_are_good(collection: Collection) -> bool:
-    names = [column.name for column in collection.columns]
-    return (
-        collection.name not in _RESERVED
-        and all(_is_name(name) for name in (collection.name, *names))
-        and not collection.name.startswith("sqlite_")
-        and len(set(names)) == len(names) <= _MAX_DECLARATION_WORDS
-        and all(column.kind in _TYPES for column in collection.columns)
-    )
-
-
-def _key_is_good(collection: Collection) -> bool:
-    solid = {column.name for column in collection.columns if not column.nullable}
-    key = collection.key
-    return bool(key) and len(set(key)) == len(key) and solid.issuperset(key)
-
-
-def _indexes_are_good(collection: Collection) -> bool:
-    kinds = {column.name: column.kind for column in collection.columns}
-    fits = {"text": str, "integer": int}
-    return len(collection.indexes) <= _MAX_DECLARATION_WORDS and all(
-        index.columns
-        and all(name in kinds for name in index.columns)
-        and all(
-            name in kinds and type(value) is fits.get(kinds[name])
-            for name, value in index.only
-        )
-        for index in collection.indexes
-    )
-
-
-def _is_name(name: object) -> bool:
-    return type(name) is str and _NAME.fullmatch(name) is not None
 
 
 def _is_storable(text: str) -> bool:

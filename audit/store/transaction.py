@@ -21,6 +21,7 @@ from audit.errors import (
 )
 from audit.merkle import Frontier, leaf_hash
 from audit.records import LedgerHead, Receipt, StoredEntry, StreamHead
+from audit.store.declarations import declaration_of, declared_collection
 from audit.store.interface import EVERYTHING, Collection, Record, Value
 from audit.store.schema import (
     ADD_ENTRY,
@@ -38,8 +39,6 @@ from audit.store.tables import (
     Row,
     Table,
     checked_int,
-    declaration_of,
-    declared_collection,
     table_of,
 )
 from audit.trail import START, advance, family_of
