@@ -140,9 +140,14 @@ class Holds:
             lock = LockFile.open(path, create_mode=0o600)
             # Whoever found the file unheld may have removed it by now: what is
             # locked must be what the path leads to.
-            if lock.try_exclusive() and lock.is_current():
+            is_ours = False
+            try:
+                is_ours = lock.try_exclusive() and lock.is_current()
+            finally:
+                if not is_ours:
+                    lock.close()
+            if is_ours:
                 return lock
-            lock.close()
         raise StoreBusyError("this name is held")
 
     def _path(self, name: str) -> Path | None:
