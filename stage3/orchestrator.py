@@ -102,7 +102,7 @@ class Stage3Orchestrator:
         self.owner_id = entropy(16).hex()
         self._store = audit_log.store
         self._entropy = entropy
-        self._tiers = dict(isolation or {"in_process": InProcessIsolation()})
+        self._tiers = dict(isolation or _in_process(self))
         domain_registry.freeze()
         self._store.declare(EXECUTION)
         if self._store.latch is None:
@@ -337,6 +337,13 @@ class Stage3Orchestrator:
             return None if refusal is None else error_at(refusal, None)
         stop = foresee(snapshot, snapshot.claims, steps, now_us=now_us)
         return None if stop is None else error_at(stop.refusal, stop.step)
+
+
+def _in_process(orchestrator: Stage3Orchestrator) -> dict[str, Isolation]:
+    """Make the one built-in tier; it watches the classes that hold authority."""
+    log, registry = orchestrator.audit_log, orchestrator.token_registry
+    watched = (Stage3Orchestrator, type(registry), type(log), type(log.store))
+    return {"in_process": InProcessIsolation(watched)}
 
 
 def _interrupted() -> PlanError:

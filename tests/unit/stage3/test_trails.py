@@ -307,6 +307,7 @@ def test_the_single_domain_form_leaves_five_events_with_its_own_target() -> None
             lambda h, t: h.authority.revoke_token(t, "stop", "security_admin"),
             "TOKEN_REVOKED",
         ),
+        ("clock", lambda h, _t: h.clock.advance(-61), "AUDIT_UNAVAILABLE"),
         ("expired", lambda h, _t: h.clock.advance(900), "TOKEN_EXPIRED"),
         ("paused", lambda h, _t: h.authority.pause("stop", "x"), "PLATFORM_PAUSED"),
     ],
