@@ -65,7 +65,7 @@ def parse_source(source: str) -> ast.Module | SourceError:
 def _wrapped(source: str) -> str:
     """Indent every line by one tab, which shifts tabs and blanks alike."""
     lines = source.replace("\r\n", "\n").replace("\r", "\n")
-    indented = _RESET.sub("", lines).replace("\n", "\n\t")
+    indented = _RESET.sub("", lines.removesuffix("\n")).replace("\n", "\n\t")
     return f"{_HEADER}\t{indented}\n"
 
 
