@@ -104,11 +104,27 @@ def test_a_public_key_is_32_bytes_in_base64url(x: object) -> None:
         VerificationKey.of(x, purpose="issue")
 
 
+class Text(str):
+    """A string that could print as another."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("x", ["", X + "=", b64(bytes(31)), b64(bytes(32)), Text(X)])
+def test_a_bad_public_key_is_refused_under_its_own_id_too(x: str) -> None:
+    """TOK-5.1, TOK-5.3."""
+    with pytest.raises(ValueError, match=r"^x "):
+        key(x=x, kid=thumbprint(str(x)))
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
         ({"kid": "A" * 43}, "kid"),
         ({"kid": None}, "kid"),
+        ({"kid": Text(KID)}, "kid"),
+        ({"purpose": Text("issue")}, "purpose"),
+        ({"state": Text("active")}, "state"),
         ({"purpose": "sign"}, "purpose"),
         ({"purpose": None}, "purpose"),
         ({"state": "revoked"}, "state"),

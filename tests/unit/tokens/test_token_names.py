@@ -63,8 +63,17 @@ def test_the_refusal_of_an_issuer_says_what_it_is_about() -> None:
             token(issued_by=name)
         assert name in str(caught.value)
         assert "issued" in str(caught.value)
-    with pytest.raises(ValueError, match="issued by user"):
+    with pytest.raises(ValueError, match=r"issued by user.*: issued_by is missing"):
         token(issued_by=None)
+
+
+def test_the_refusal_of_a_name_says_what_may_be_in_it() -> None:
+    """TOK-1.3, TOK-1.6."""
+    for role in ("user_id", "issued_by"):
+        with pytest.raises(ValueError, match=r"letters, digits and _ \. : @ "):
+            token(**{role: "a b"})
+    with pytest.raises(ValueError, match="no wildcard, no pattern"):
+        token(domain_scope=["apollo.*"], method_scope={})
 
 
 USERS_REFUSED = [

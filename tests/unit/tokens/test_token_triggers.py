@@ -59,10 +59,17 @@ def test_a_word_that_is_no_trigger_spoils_the_list(word: str) -> None:
             token(allowed_trigger_types=triggers)
 
 
+class Text(str):
+    """A string that could print as another."""
+
+    __slots__ = ()
+
+
 @pytest.mark.parametrize(
     "value",
     [
         [],
+        [Text("direct_command")],
         None,
         "direct_command",
         ("direct_command",),
