@@ -29,6 +29,7 @@ from audit.events import (
 )
 from audit.text import (
     MAX_REASON_LENGTH,
+    LedgerText,
     is_ledger_id,
     is_plain_json,
     is_reason,
@@ -199,7 +200,7 @@ def encode_entry(
 
 def _text_of(text: object) -> str:
     """Record a caller's string; exactly a string, not what passes for one."""
-    if type(text) is not str:
+    if type(text) is not str and type(text) is not LedgerText:
         raise EntryRefusedError("user, token, domain and method are strings")
     return ledger_text(text)
 

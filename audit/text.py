@@ -11,6 +11,7 @@ from typing import Final
 __all__ = [
     "ESCAPED",
     "MAX_REASON_LENGTH",
+    "LedgerText",
     "is_ledger_id",
     "is_plain_json",
     "is_reason",
@@ -25,8 +26,21 @@ ESCAPED: Final = re.compile(r'\\(["\\])')
 
 _MAX_TEXT: Final = 128
 _TEXT: Final = re.compile("[A-Za-z0-9._:@-]{1,128}")
+_LEDGER_TEXT: Final = re.compile(
+    r"[A-Za-z0-9._:@-]{1,128}|sha256:[0-9a-f]{64}\+[1-9][0-9]{0,8}"
+)
 _LEDGER_ID: Final = re.compile("[A-Za-z0-9._-]{1,64}")
 _NOT_PRINTABLE: Final = re.compile(r"[^ -~]")
+
+
+class LedgerText(str):
+    """A string read from the ledger: it has its form already and keeps it.
+
+    Without this, what recovery copies from one entry into the next would be taken for
+    a caller's string, and a digest would be digested again.
+    """
+
+    __slots__ = ()
 
 
 def is_ledger_id(text: str) -> bool:
@@ -45,6 +59,8 @@ def ledger_text(text: str) -> str:
     Source:
         AUD-3.3.
     """
+    if type(text) is LedgerText and _LEDGER_TEXT.fullmatch(text):
+        return str(text)
     return _short_text(text) if len(text) <= _MAX_TEXT else _digest_text(text)
 
 

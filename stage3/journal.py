@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast
 from audit.entry import decode_entry
 from audit.errors import LedgerFormatError
 from audit.events import AuditEventType, ReasonCode
+from audit.text import LedgerText
 from audit.trail import execution_stream, is_closed
 from stage3.entries import PLAN_DOMAIN, PLAN_METHOD, Scribe
 from stage3.errors import FencedError
@@ -207,17 +208,17 @@ def abort_row(tx: WriteTransaction, registry: TokenRegistry, row: Record) -> Non
         registry.settle(
             tx, cast("str", row["token_hash"]), reserved=reserved, charged=reserved
         )
-    scribe = Scribe(last.user_id, last.token_hash)
-    domain = last.domain if running else PLAN_DOMAIN
-    method = last.method if running else PLAN_METHOD
+    scribe = Scribe(LedgerText(last.user_id), LedgerText(last.token_hash))
+    domain = LedgerText(last.domain) if running else PLAN_DOMAIN
+    method = LedgerText(last.method) if running else PLAN_METHOD
     draft = scribe.aborted(domain, method, step, reserved)
     receipts = tx.append(stream, (draft,), expected_size=head.size)
     error = PlanError(
         ReasonCode.INTERRUPTED,
         INTERRUPTED_SENTENCE,
         step,
-        domain if running else None,
-        method if running else None,
+        str(domain) if running else None,
+        str(method) if running else None,
     )
     changes = _standing(tx, stream, receipts, cast("int | None", row["step"]))
     changes["epoch"] = cast("int", row["epoch"]) + 1

@@ -14,10 +14,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from audit.log import AuditEventLog
-
 from audit.entry import draft_entry
 from audit.events import PlatformEventType
+from audit.log import AuditEventLog
 from audit.trail import PLATFORM_STREAM
 from stage3.errors import RecoveryRefusedError
 from stage3.journal import abort_row

@@ -133,6 +133,21 @@ def test_what_was_interrupted_is_closed_as_aborted_with_its_effect_unknown(
         assert harness.log.verify()
 
 
+def test_an_aborted_trail_names_the_same_user_as_its_other_events() -> None:
+    """AUD-3.3, EXE-7.1: a name kept as a digest is not digested again."""
+    with Harness(domains=[Probe()]) as harness:
+        token = harness.issue("jose+x", scope={"probe": ["interrupt"]})
+
+        with pytest.raises(KeyboardInterrupt):
+            harness.run(
+                token, ("probe", "interrupt", {}), user="jose+x", execution_id=ID
+            )
+
+        users = {event.user_id for event in harness.log.trail(ID)}
+        assert len(users) == 1
+        assert users.pop().endswith("+6")
+
+
 @pytest.mark.parametrize("begin", [1, 2, 3])
 def test_a_lock_not_obtained_in_time_refuses_and_does_not_latch(
     tmp_path: Path, begin: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,6 +30,7 @@ from tokens.registry import TokenRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from stage2_domains.parameters import IsolatedParameters
 
@@ -108,6 +111,15 @@ STORIES = {
         [ANSWER], [refused("PLATFORM_PAUSED")], "PLATFORM_PAUSED", ["paused"],
         before=lambda h, _t: h.authority.pause("drill", "security_admin"),
     ),
+    "the key that signed the token is compromised": Story(
+        [ANSWER],
+        [refused("KEY_NOT_TRUSTED")],
+        "KEY_NOT_TRUSTED",
+        ["key", "not trusted"],
+        before=lambda h, t: h.authority.set_key_state(
+            h.registry.get_token(t).kid, "compromised"
+        ),
+    ),
     "the token is bound to another plan": Story(
         [ANSWER], [refused("PLAN_NOT_AUTHORIZED")], "PLAN_NOT_AUTHORIZED", ["plan"],
         token={"plan_digest": "sha256:" + "a" * 64},
@@ -122,6 +134,20 @@ STORIES = {
         [("hermes", "compose_message", {})],
         [scope_denied("hermes.compose_message", "DOMAIN_NOT_IN_SCOPE")],
         "DOMAIN_NOT_IN_SCOPE", ["domain", "hermes", "not in scope", "not authorized"],
+        step=0,
+    ),
+    "a near miss of the domain is out of scope": Story(
+        [("Probe", "answer", {})],
+        [scope_denied("Probe.answer", "DOMAIN_NOT_IN_SCOPE")],
+        "DOMAIN_NOT_IN_SCOPE",
+        ["Probe"],
+        step=0,
+    ),
+    "a near miss of the method is out of scope": Story(
+        [("probe", "Answer", {})],
+        [scope_denied("probe.Answer", "METHOD_NOT_IN_SCOPE")],
+        "METHOD_NOT_IN_SCOPE",
+        ["Answer"],
         step=0,
     ),
     "the method is out of scope": Story(
@@ -370,6 +396,29 @@ def test_each_commit_point_carries_what_it_was_decided_on() -> None:
             assert event.details["domain_digest"].startswith("sha256:")
         with harness.store.read() as tx:
             assert b"hunter2" not in b"".join(e.data for e in tx.entries())
+
+
+def test_records_that_disagree_refuse_every_start_that_depends_on_them(
+    tmp_path: Path,
+) -> None:
+    """EXE-3.1; design section 4 "Registry": a stored credential was exchanged."""
+    with Harness(f"sqlite:///{tmp_path}/x.db", domains=[Probe()]) as harness:
+        token = harness.issue(scope={"probe": ALL}).token_hash
+        wider = harness.issue(scope={"probe": ALL}, duration_seconds=1_800)
+        with closing(sqlite3.connect(tmp_path / "x.db")) as raw:
+            guards = raw.execute("SELECT name FROM sqlite_master WHERE type='trigger'")
+            for (name,) in guards.fetchall():
+                raw.execute(f'DROP TRIGGER "{name}"')
+            raw.execute(
+                "UPDATE credential SET credential = ? WHERE token_hash = ?",
+                (wider.credential, token),
+            )
+            raw.commit()
+
+        outcome = harness.run(token, ANSWER)
+
+        assert_trail(outcome, refused("AUDIT_UNAVAILABLE"))
+        assert "disagree" in str(outcome.error)
 
 
 def test_first_use_and_expiry_are_each_recorded_once_in_the_tokens_stream() -> None:
