@@ -108,7 +108,7 @@ class PlatformState:
         if not held.trusted:
             return f"key {kid} has no valid statement of the pinned root key"
         ended = held.signing_ended_leaf
-        if ended is not None and issued_leaf > ended:
+        if ended is not None and issued_leaf >= ended:
             return f"key {kid} signed nothing any more when the token was issued"
         return held.key.verification_refusal(issued_at_s)
 
