@@ -85,7 +85,7 @@ class SqliteStore:
         self._pid = os.getpid()
         self._is_closed = False
         self._tables: dict[str, Table] = {}
-        self._inside: set[int] = set()
+        self._inside: dict[int, Ticket] = {}
         self._latch = LatchSwitch(parts.path)
         self._holds = Holds(parts.path, ports.timing)
         self._reader = Reader(parts.path, parts.identity, ports.connect, ports.timing)
@@ -197,16 +197,24 @@ class SqliteStore:
     ) -> None:
         self.close()
 
-    def _come_in(self) -> None:
+    def _come_in(self, ticket: Ticket) -> None:
         """Refuse who may not enter a block, and note that this thread is inside."""
         self._refuse_closed()
         thread = threading.get_ident()
-        if thread in self._inside:
+        if self._inside.setdefault(thread, ticket) is not ticket:
             raise StoreBusyError("this thread is inside a block of the store already")
-        self._inside.add(thread)
 
-    def _go_out(self) -> None:
-        self._inside.discard(threading.get_ident())
+    def _go_out(self, ticket: Ticket) -> None:
+        """Note that a block has ended; in most cases in the thread it was in."""
+        thread = threading.get_ident()
+        if self._inside.get(thread) is ticket:
+            del self._inside[thread]
+
+    def _clean_up(self, ticket: Ticket) -> None:
+        """End what an interrupt between two steps left open, if it did."""
+        if os.getpid() == self._pid:
+            self._writer.abandon(ticket)
+            self._go_out(ticket)
 
     def _refuse_closed(self) -> None:
         self._refuse_forked()
@@ -239,8 +247,8 @@ class WriteBlock:
 
     def __enter__(self) -> SqliteWriting:
         store = self._store
-        store._come_in()  # noqa: SLF001  # the block is the other half of the store
         try:
+            store._come_in(self._ticket)  # noqa: SLF001  # the block is the other half of the store
             if not self._past_latch:
                 _refuse_latched(store.latch)
             self._tx = store._writer.enter(  # noqa: SLF001  # as above
@@ -250,7 +258,7 @@ class WriteBlock:
                 wait_s=self._deadline_s,
             )
         except BaseException:
-            store._go_out()  # noqa: SLF001  # as above
+            store._clean_up(self._ticket)  # noqa: SLF001  # as above
             raise
         return self._tx
 
@@ -264,10 +272,16 @@ class WriteBlock:
         store._refuse_forked()  # noqa: SLF001  # as above
         if tx is None:
             return
+        self._tx = None
         try:
             store._writer.leave(self._ticket, tx, failed=kind is not None)  # noqa: SLF001  # as above
         finally:
-            store._go_out()  # noqa: SLF001  # as above
+            store._go_out(self._ticket)  # noqa: SLF001  # as above
+
+    def __del__(self) -> None:
+        # An interrupt can strike between the block and its ``__exit__``. The lock
+        # must not outlive the block then; in every other case this does nothing.
+        self._store._clean_up(self._ticket)  # noqa: SLF001  # as above
 
 
 class ReadBlock:
@@ -283,11 +297,11 @@ class ReadBlock:
 
     def __enter__(self) -> SqliteReading:
         store = self._store
-        store._come_in()  # noqa: SLF001  # the block is the other half of the store
         try:
+            store._come_in(self._ticket)  # noqa: SLF001  # the block is the other half of the store
             self._tx = self._entered(store)
         except BaseException:
-            store._go_out()  # noqa: SLF001  # as above
+            store._clean_up(self._ticket)  # noqa: SLF001  # as above
             raise
         return self._tx
 
@@ -301,6 +315,7 @@ class ReadBlock:
         store._refuse_forked()  # noqa: SLF001  # as above
         if tx is None:
             return
+        self._tx = None
         try:
             if self._session is None:
                 store._writer.leave_reading(self._ticket, tx)  # noqa: SLF001  # as above
@@ -308,7 +323,11 @@ class ReadBlock:
                 tx.end()
                 store._reader.give_back(self._session)  # noqa: SLF001  # as above
         finally:
-            store._go_out()  # noqa: SLF001  # as above
+            store._go_out(self._ticket)  # noqa: SLF001  # as above
+
+    def __del__(self) -> None:
+        # See ``WriteBlock``.
+        self._store._clean_up(self._ticket)  # noqa: SLF001  # as above
 
     def _entered(self, store: SqliteStore) -> SqliteReading:
         ports = store._ports  # noqa: SLF001  # as above

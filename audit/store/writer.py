@@ -178,6 +178,10 @@ class Writer:
         tx.end()
         self.turnstile.give(ticket)
 
+    def abandon(self, ticket: Ticket) -> None:
+        """Undo a block whose end was never told, if the turn is this ticket's."""
+        self._withdraw(ticket)
+
     def close(self, *, wait_s: float) -> None:
         """Close the connection and the gate, once the last block has ended.
 

@@ -12,7 +12,7 @@ from audit.errors import (
     StoreClosedError,
     StoreLatchedError,
 )
-from audit.store.interface import Store
+from audit.store.interface import Collection, Column, Store
 from tests.conformance.store_samples import RUN, FakeClock, key_added
 
 
@@ -44,7 +44,7 @@ def test_a_latched_store_can_be_passed_read_and_declared_to(store: Store) -> Non
 
     with store.write(past_latch=True, authority="exclusive") as tx:
         tx.append("platform", [key_added()])
-    store.declare(RUN)
+    store.declare(RUN, Collection("other", ("name",), (Column("name", "text"),)))
     with store.read() as tx:
         assert tx.head().size == 1
     assert store.latch is not None

@@ -149,6 +149,28 @@ def test_a_block_can_be_left_once(tmp_path: Path) -> None:
             block.__exit__(None, None, None)
 
 
+@pytest.mark.parametrize("read", [True, False])
+def test_a_block_that_is_dropped_without_its_end_frees_the_lock(
+    tmp_path: Path, *, read: bool
+) -> None:
+    """STO-4.5: an interrupt can strike before ``__exit__`` has begun."""
+    for url in ("memory:", f"sqlite:///{tmp_path / 'ledger.db'}"):
+        with open_store(url, lock_timeout_s=0.0) as store:
+            if read:
+                reading = store.read()
+                reading.__enter__()
+                del reading
+            else:
+                block = store.write(authority="exclusive")
+                block.__enter__().append("platform", [key_added()])
+                del block
+
+            with store.write(authority="exclusive") as tx:
+                assert tx.head().size == 0
+                tx.append("platform", [key_added()])
+            assert store.latch is None
+
+
 def test_a_damaged_row_is_told_apart_from_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with open_store(f"sqlite:///{path}") as store:

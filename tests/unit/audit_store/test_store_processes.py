@@ -14,6 +14,7 @@ from audit.log import AuditEventLog
 from audit.store.interface import Store
 from audit.store.lockfile import LockFile
 from audit.store.opening import open_store
+from audit.store.sqlite import SqliteStore
 from tests.conformance.store_samples import FACT, key_added
 
 ROOT = Path(__file__).parents[3]
@@ -218,6 +219,8 @@ def test_a_forked_child_is_refused_everything(tmp_path: Path, kind: str) -> None
                     use()
             hold.close()
             store.close()
+            assert isinstance(store, SqliteStore)
+            assert store._writer._session is not None
 
         assert in_fork(check) == 0
         assert store.latch is None
