@@ -33,6 +33,7 @@ from stage3.cli.output.rendering import pairs
 from tokens.authority import TokenAuthority
 from tokens.keys import SigningKey
 from tokens.keystore import save_key
+from tokens.names import checked_actor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,11 +56,19 @@ def _init(given: Given, _console: Console) -> Answer:
     _refuse_taken(home.folder)
     if given.ledger_id is not None and not is_ledger_id(given.ledger_id):
         raise InputRefusedError("a ledger id is 1 to 64 letters, digits or . _ -")
+    _check_actor(given.by)
     ledger_id = given.ledger_id or os.urandom(_ID_BYTES).hex()
     passphrase = read_new_passphrase(given)
     with _new_folder(home.folder) as building:
         trust, keys = _fill(Home(building), ledger_id, passphrase, given.by)
     return _answer(home, trust, keys)
+
+
+def _check_actor(by: str) -> None:
+    try:
+        checked_actor(by)
+    except ValueError as error:
+        raise InputRefusedError(f"--by: {error}") from error
 
 
 def _refuse_other_stores(given: Given) -> None:
@@ -130,11 +139,8 @@ def _fill(
             pause_key=keys["pause"],
             root_key=keys["root"],
         )
-        try:
-            for purpose in _PURPOSES[1:]:
-                authority.register_key(keys[purpose].public, reason=_WHY, by=by)
-        except ValueError as error:
-            raise InputRefusedError(f"--by: {error}") from error
+        for purpose in _PURPOSES[1:]:
+            authority.register_key(keys[purpose].public, reason=_WHY, by=by)
     home.database.chmod(0o600)
     return trust, keys
 

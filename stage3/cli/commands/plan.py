@@ -61,9 +61,12 @@ def _new(given: Given, _console: Console) -> Answer:
 def _check(given: Given, _console: Console) -> Answer:
     credential, plan = read_credential(given), _read_plan(given.plan)
     with open_given_store(given) as store, _orchestrator(store) as orchestrator:
-        decision = orchestrator.check_plan(
-            token_hash_of(credential), given.user, given.trigger, plan
-        )
+        try:
+            decision = orchestrator.check_plan(
+                token_hash_of(credential), given.user, given.trigger, plan
+            )
+        except ValueError as error:
+            raise InputRefusedError(str(error)) from error
     document: dict[str, Json] = {
         "allowed": decision.allowed,
         "digest": plan.digest,

@@ -8,9 +8,9 @@ Source: docs/spec/cli.md, CLI-7.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stage2_domains.canonical import parse
 from stage2_domains.errors import ValueRefusedError
@@ -21,6 +21,7 @@ from tokens.model import CapabilityToken
 __all__ = ["MAX_REQUEST_BYTES", "read_token_request"]
 
 MAX_REQUEST_BYTES: Final = 65_536
+_VERSION: Final = 1
 _STRICT: Final = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
@@ -40,7 +41,7 @@ class _TokenRequest(BaseModel):  # type: ignore[explicit-any]  # pydantic's own
 
     model_config = _STRICT
 
-    v: Literal[1]
+    v: int = Field(ge=_VERSION, le=_VERSION)  # a Literal would take true for 1
     user_id: str
     capability: str
     issued_by: str

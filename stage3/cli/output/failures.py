@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from audit.entry import printable
-from audit.errors import AuditError
+from audit.errors import AuditError, EntryRefusedError
 from stage2_domains.errors import DomainError
 from stage3.cli.errors import CliError
-from stage3.cli.exits import INFRASTRUCTURE, INTERRUPTED, REFUSED
+from stage3.cli.exits import INFRASTRUCTURE, INTERRUPTED, REFUSED, USAGE
 from stage3.cli.output.answers import Answer, Problem
 from stage3.cli.output.hints import hint_for
 from stage3.errors import Stage3Error
@@ -70,6 +70,9 @@ def _problem(error: BaseException) -> Problem:
             return _known(error, error.code, error.exit_code, hint)
         case TokenError() | Stage3Error():
             return _known(error, error.code, REFUSED, hint_for(error.code))
+        case EntryRefusedError():
+            # Something given on the command line that no record could hold.
+            return _known(error, error.code, USAGE, hint_for(error.code))
         case AuditError():
             return _known(error, error.code, INFRASTRUCTURE, hint_for(error.code))
         case DomainError():
