@@ -248,22 +248,41 @@ def test_the_digest_changes_with_the_tier(tmp_path: Path) -> None:
     assert digest_of(path, SOURCE) != digest_of(path, SOURCE, trusted=False)
 
 
-def test_the_declaration_counts_where_there_is_no_source() -> None:
-    """DOM-6.6: a class typed at a prompt has a digest of its declaration."""
+class Typed(Sample):
+    """As if it were typed at a prompt: its module has no source."""
 
-    def made(schema: dict[str, object]) -> str:
-        class Typed(Sample):
-            pass
 
-        Typed.__module__ = "no_such_module"
-        registry = DomainRegistry()
-        registry.register(Typed(schema))
-        found = registry.get("sample")
-        assert found is not None
-        return found.digest
+Typed.__module__ = "no_such_module"
 
-    assert made(CLOSED) == made(dict(CLOSED))
-    assert made(CLOSED) != made({"type": "object"})
+
+def digest_without_source(domain: Sample, *, trusted: bool = False) -> str:
+    registry = DomainRegistry()
+    registry.register(domain, trusted=trusted)
+    found = registry.get(domain.name)
+    assert found is not None
+    return found.digest
+
+
+def with_budget(domain: Sample) -> Sample:
+    domain.budget = Budget(cpu_s=3)
+    return domain
+
+
+def test_each_part_of_the_declaration_counts_where_there_is_no_source() -> None:
+    """DOM-6.6: nothing else than the part named differs."""
+    digests = {
+        "plain": digest_without_source(Typed()),
+        "trusted": digest_without_source(Typed(), trusted=True),
+        "name": digest_without_source(Typed(name="other")),
+        "method": digest_without_source(Typed(methods={"do": SPEC})),
+        "parameters": digest_without_source(Typed({"type": "object"})),
+        "result": digest_without_source(Typed(result={"type": "object"})),
+        "budget": digest_without_source(with_budget(Typed())),
+        "source": digest_without_source(Sample()),
+    }
+
+    assert len(set(digests.values())) == len(digests)
+    assert digest_without_source(Typed(dict(CLOSED))) == digests["plain"]
 
 
 def test_the_source_is_read_and_not_executed(tmp_path: Path) -> None:

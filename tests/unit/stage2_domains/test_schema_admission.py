@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -173,13 +174,15 @@ def test_a_schema_is_accepted_to_its_size_and_refused_beyond() -> None:
         register(schema_of({}, description="x" * (MAX_SCHEMA_BYTES - frame + 1)))
 
 
-def test_nothing_is_retrieved_to_judge_a_value() -> None:
+def test_nothing_is_retrieved_to_judge_a_value(tmp_path: Path) -> None:
     """DOM-4.2: even for a schema that admission would have refused."""
+    there = tmp_path / "there.json"
+    there.write_text('{"type": "integer"}', "utf-8")
     compiled = CompiledSchema(
-        {"type": "object", "properties": {"a": {"$ref": "https://example.org/x"}}}
+        {"type": "object", "properties": {"a": {"$ref": there.as_uri()}}}
     )
 
-    with pytest.raises(Exception, match=r"Unresolvable|unresolvable|example\.org"):
+    with pytest.raises(Exception, match="Unresolvable"):
         compiled.refusal({"a": 1})
 
 
