@@ -219,7 +219,8 @@ def _refuse_network(path: Path) -> None:
 
 def _make_file(path: Path) -> None:
     """Create the file for its owner alone, unless something is there already."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    # With O_EXCL a symbolic link is not followed either.
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         os.close(os.open(path, flags, 0o600))
     except FileExistsError:

@@ -9,7 +9,7 @@ from typing import IO
 
 import pytest
 
-from audit.errors import StoreClosedError, StoreLatchedError
+from audit.errors import StoreBusyError, StoreClosedError, StoreLatchedError
 from audit.log import AuditEventLog
 from audit.store.interface import Store
 from audit.store.lockfile import LockFile
@@ -277,6 +277,31 @@ def test_a_file_made_anew_is_not_removed_by_who_looked_at_the_old_one(
         old.close()
         assert file.exists()
         assert store.is_held("owner-1")
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_holds_nothing(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STO-7.1: whoever found the file unheld removed it before it was locked."""
+    file = path.with_name("ledger.db.owner-owner-1")
+    original, removed = LockFile.try_exclusive, []
+
+    def slow(lock: LockFile) -> bool:
+        if not removed:
+            removed.append(True)
+            file.unlink()
+        return original(lock)
+
+    monkeypatch.setattr(LockFile, "try_exclusive", slow)
+    hold = store.hold("owner-1")
+    monkeypatch.undo()
+
+    assert removed
+    with open_store(store.url) as other:
+        assert other.is_held("owner-1")
+        with pytest.raises(StoreBusyError):
+            other.hold("owner-1")
+    hold.close()
 
 
 def test_who_looks_does_not_make_others_see_a_hold(store: Store, path: Path) -> None:
