@@ -18,7 +18,9 @@ from stage3.cli.exits import INTERRUPTED, OK
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stage3.cli.arguments import Given
     from stage3.cli.output.answers import Answer
+    from stage3.cli.output.console import Console
 
 __all__ = ["entry", "main"]
 
@@ -49,24 +51,28 @@ def main(words: Sequence[str]) -> int:
     """
     as_json = "--json" in words
     try:
-        answer = _answer(words, as_json=as_json)
+        given = parse(words)
+        answer = _run(given, _console(as_json=as_json))
     except SystemExit:
         return OK  # help was asked for, and printed
     except BaseException as error:  # noqa: BLE001 - the outermost frame: all ends here
         from stage3.cli.output.failures import answer_of  # noqa: PLC0415 - rarely needed
 
         answer = answer_of(error)
-    from stage3.cli.output.console import Console  # noqa: PLC0415 - help does without
-
-    return Console(as_json=as_json).deliver(answer)
+    return _console(as_json=as_json).deliver(answer)
 
 
-def _answer(words: Sequence[str], *, as_json: bool) -> Answer:
-    given = parse(words)
+def _run(given: Given, console: Console) -> Answer:
     from stage3.cli.dispatch import command_of  # noqa: PLC0415 - help does without
+
+    return command_of(given.command)(given, console)
+
+
+def _console(*, as_json: bool) -> Console:
     from stage3.cli.output.console import Console  # noqa: PLC0415 - help does without
 
-    return command_of(given.command)(given, Console(as_json=as_json))
+    console = Console(as_json=as_json, run=lambda words: _run(parse(words), console))
+    return console
 
 
 def _let_go_of_output() -> None:

@@ -53,9 +53,9 @@ class World:
         for file in EXAMPLES.glob("*.json"):
             shutil.copy(file, folder)
         (folder / "passphrase").write_text(f"{PASSPHRASE}\n")
-        made = run("init", "--home", world["home"], *world.unsealing())
+        made = run("init", "--home", world["place"], *world.unsealing())
         assert made.code == 0, made.err
-        for file in (folder / "home" / "keys").iterdir():
+        for file in (folder / "place" / "keys").iterdir():
             _seal_cheaply(file)
         world.issue("alice.credential")
         return world
@@ -74,7 +74,7 @@ class World:
 
     def here(self) -> tuple[str, str]:
         """Give the words that name the home."""
-        return "--home", self["home"]
+        return "--home", self["place"]
 
     def issue(self, name: str) -> None:
         """Issue the token of the example into a file."""

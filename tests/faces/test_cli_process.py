@@ -162,7 +162,7 @@ def test_a_passphrase_in_the_environment_is_not_used(tmp_path: Path) -> None:
 
 def test_the_home_is_named_by_the_environment_too(world: World) -> None:
     """CLI-1.4."""
-    ran = start("audit", "head", env={**os.environ, "STAGE3_HOME": world["home"]})
+    ran = start("audit", "head", env={**os.environ, "STAGE3_HOME": world["place"]})
 
     assert ran.returncode == 0, ran.stderr
 

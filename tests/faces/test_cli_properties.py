@@ -40,7 +40,7 @@ VALUES = st.one_of(
                 "memory:",
                 "sqlite:///:",
             ),
-            *("{world}/plan.json", "{world}/home", "{world}/alice.credential"),
+            *("{world}/plan.json", "{world}/place", "{world}/alice.credential"),
             *("{world}/passphrase", "{world}/junk", "{world}/token_request.json"),
             *("00000000-0000-4000-8000-000000000000", 43 * "a", "\udcff\udc80", "\x00"),
         ]
@@ -67,7 +67,7 @@ def test_any_words_end_in_order(
     """CLI-2.1, CLI-2.3, CLI-3.3."""
     (world.folder / "junk").write_bytes(junk)
     given_words = [word.replace("{world}", str(world.folder)) for word in words]
-    harmless = ["--passphrase-file", "/dev/null", "--home", world["home"]]
+    harmless = ["--passphrase-file", "/dev/null", "--home", world["place"]]
     words_in_order = [*command, *given_words, *harmless]
     # What asks at a terminal or waits for a descriptor would wait here.
     if any(word.startswith(("--passphrase-fd", "--credential-fd")) for word in words):

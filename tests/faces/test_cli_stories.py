@@ -53,7 +53,7 @@ def errors(ran: Ran) -> str:
 
 def test_init_makes_a_private_home(world: World) -> None:
     """CLI-5.1."""
-    home = world.folder / "home"
+    home = world.folder / "place"
 
     keys = sorted(file.name.partition("-")[0] for file in (home / "keys").iterdir())
     modes = {stat.S_IMODE(file.stat().st_mode) for file in (home / "keys").iterdir()}
@@ -169,7 +169,7 @@ def export(world: World) -> None:
 
 def verify_offline(world: World, *more: str) -> Ran:
     words = ("--credential", world["alice.credential"], "--jwks", world["keys.jwks"])
-    trust = ("--home", world["none"], *(more or ("--trust", world["home/trust.json"])))
+    trust = ("--home", world["none"], *(more or ("--trust", world["place/trust.json"])))
     return run("token", "verify", *words, *trust)
 
 
@@ -194,7 +194,7 @@ def test_offline_only_what_the_pinned_root_signed_counts(own_world: World) -> No
     unsigned = verify_offline(own_world)
     file.write_text(json.dumps({**whole, "keys": []}))
     signed = verify_offline(own_world)
-    pinned = load_trust(own_world["home/trust.json"])
+    pinned = load_trust(own_world["place/trust.json"])
     root = SigningKey.generate(purpose="root").public
     write_trust(own_world["other.json"], replace(pinned, root_x=root.x))
     foreign = verify_offline(own_world, "--trust", own_world["other.json"])
@@ -248,7 +248,7 @@ def test_rotating_puts_a_new_key_in_place(own_world: World, purpose: str) -> Non
 
 def test_a_rotation_that_fails_leaves_no_key_file(own_world: World) -> None:
     """CLI-5.6: the reason cannot be recorded."""
-    before = sorted((own_world.folder / "home" / "keys").iterdir())
+    before = sorted((own_world.folder / "place" / "keys").iterdir())
     why = ("--reason", "", "--by", "b")
 
     ran = run(
@@ -256,7 +256,7 @@ def test_a_rotation_that_fails_leaves_no_key_file(own_world: World) -> None:
     )
 
     assert (ran.code, errors(ran)) == (2, "INPUT_REFUSED")
-    assert sorted((own_world.folder / "home" / "keys").iterdir()) == before
+    assert sorted((own_world.folder / "place" / "keys").iterdir()) == before
     assert states(own_world, "issue") == ["active"]
 
 
@@ -284,7 +284,7 @@ def test_each_command_needs_only_its_own_key(
     own_world: World, purpose: str, needs: tuple[str, ...]
 ) -> None:
     """CLI-5.5."""
-    for file in (own_world.folder / "home" / "keys").iterdir():
+    for file in (own_world.folder / "place" / "keys").iterdir():
         if file.name.partition("-")[0] not in needs:
             file.unlink()
 
@@ -433,7 +433,7 @@ def test_pause_stops_every_start_and_resume_ends_it(own_world: World) -> None:
 
 def test_a_latch_refuses_until_recover_lifts_it(own_world: World) -> None:
     """CLI-9.3: the latch."""
-    Path(own_world["home/stage3.db.notice"]).write_text("lost\n")
+    Path(own_world["place/stage3.db.notice"]).write_text("lost\n")
 
     refused = own_world.run_plan()
     found = run("doctor", *own_world.here())
@@ -461,7 +461,7 @@ def test_recover_with_nothing_to_do_changes_nothing(own_world: World) -> None:
 
 def damage(world: World) -> None:
     """Edit one entry behind the guard, as somebody with the file can."""
-    connection = sqlite3.connect(world["home/stage3.db"])
+    connection = sqlite3.connect(world["place/stage3.db"])
     names = connection.execute("select name from sqlite_master where type='trigger'")
     for (name,) in names.fetchall():
         connection.execute(f'drop trigger "{name}"')
@@ -501,7 +501,7 @@ def test_another_ledgers_store_does_not_fit_the_trust_file(
 
 def test_without_a_trust_file_nothing_is_opened_unasked(own_world: World) -> None:
     """CLI-5.4."""
-    Path(own_world["home/trust.json"]).unlink()
+    Path(own_world["place/trust.json"]).unlink()
 
     refused = own_world.run_plan()
     believed = own_world.run_plan("plan.json", "--no-trust")
@@ -512,7 +512,7 @@ def test_without_a_trust_file_nothing_is_opened_unasked(own_world: World) -> Non
 
 
 def test_a_locked_store_is_busy(own_world: World) -> None:
-    holder = sqlite3.connect(own_world["home/stage3.db"], isolation_level=None)
+    holder = sqlite3.connect(own_world["place/stage3.db"], isolation_level=None)
     holder.execute("begin exclusive")
     try:
         ran = run("audit", "head", *own_world.here())
@@ -549,7 +549,7 @@ def test_the_doctor_says_what_is_believed_without_a_trust_file(world: World) -> 
 
 def test_the_doctor_finds_an_open_key_file(own_world: World) -> None:
     """CLI-9.3."""
-    next(Path(own_world["home/keys"]).iterdir()).chmod(0o644)
+    next(Path(own_world["place/keys"]).iterdir()).chmod(0o644)
 
     ran = run("doctor", *own_world.here())
 

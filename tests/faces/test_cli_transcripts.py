@@ -15,7 +15,7 @@ import pytest
 
 from tests.faces.cli_runner import Ran, World, run
 
-HOME = "--home {world}/home"
+HOME = "--home {world}/place"
 CALLER = "--user alice --credential {world}/alice.credential"
 RUN = f"plan run {HOME} {CALLER}"
 UNSEAL = "--passphrase-file {world}/passphrase"
@@ -92,7 +92,7 @@ FILES = [
         f"{RUN} --plan {{world}}/none", 2, err=("INPUT_REFUSED: .*No such file",)
     ),
     Transcript(f"{RUN} --plan {{world}}", 2, err=("INPUT_REFUSED: .*it is a folder",)),
-    Transcript(f"{RUN} --plan {{world}}/home/stage3.db", 2, err=("not UTF-8 JSON",)),
+    Transcript(f"{RUN} --plan {{world}}/place/stage3.db", 2, err=("not UTF-8 JSON",)),
     Transcript(f"{RUN} --plan {{world}}/passphrase", 2, err=("not JSON at character",)),
     Transcript(
         f"{RUN} --plan {{world}}/token_request.json", 2, err=("lacks invocations",)
@@ -159,7 +159,7 @@ CREDENTIALS = [
     ),
     Transcript(
         f"plan run {HOME} --plan {{world}}/plan.json --user alice"
-        " --credential {world}/home/stage3.db",
+        " --credential {world}/place/stage3.db",
         2,
         err=("INPUT_REFUSED: .*too large",),
     ),
@@ -234,7 +234,7 @@ HOMES = [
     Transcript(
         f"audit head {HOME} --store sqlite:///{{world}}", 3, err=("STORE_UNAVAILABLE",)
     ),
-    Transcript("demo {world}/home", 2, err=("HOME_NOT_EMPTY", "Name a new folder")),
+    Transcript("demo {world}/place", 2, err=("HOME_NOT_EMPTY", "Name a new folder")),
     Transcript("demo {world}/a/b", 3, err=("OUTPUT_FAILED",)),
 ]
 

@@ -15,8 +15,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from stage3.cli.checkup.check import Check, fail, ok, warn
-from stage3.cli.commands.version import installed_version
 from stage3.cli.intake.files import shown
+from stage3.cli.versions import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

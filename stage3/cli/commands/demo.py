@@ -17,8 +17,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from stage3.cli.arguments import parse
-from stage3.cli.dispatch import command_of
 from stage3.cli.errors import HomeNotEmptyError, OutputFailedError
 from stage3.cli.intake.files import new_file, shown
 from stage3.cli.output.answers import Answer, Problem
@@ -145,8 +143,7 @@ def _tell(story: _Story) -> None:
 
 def _answer(words: Sequence[str], console: Console) -> Answer:
     try:
-        given = parse(words)
-        return command_of(given.command)(given, console)
+        return console.run(words)
     except Exception as error:  # noqa: BLE001 - shown as the command itself would
         return answer_of(error)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from stage3.cli.output.answers import Answer
+from stage3.cli.versions import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,15 +16,7 @@ if TYPE_CHECKING:
     from stage3.cli.dispatch import Command
     from stage3.cli.output.console import Console
 
-__all__ = ["COMMANDS", "installed_version"]
-
-
-def installed_version(distribution: str) -> str:
-    """Give the version of an installed distribution, or ``not installed``."""
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"
+__all__ = ["COMMANDS"]
 
 
 def _version(_given: Given, _console: Console) -> Answer:

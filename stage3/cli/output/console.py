@@ -15,7 +15,7 @@ from stage3.cli.output.answers import Problem
 from stage3.cli.output.rendering import json_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from stage3.cli.output.answers import Answer
     from stage3.cli.output.rendering import Json
@@ -58,12 +58,21 @@ class ProgressBar:
 
 
 class Console:
-    """Where a command's output goes: for people, or for machines."""
+    """Where a command's output goes: for people, or for machines.
 
-    __slots__ = ("_as_json",)
+    Args:
+        as_json: For machines.
+        run: Runs another command, by its words, and gives its answer; the
+            demonstration is made of commands.
+    """
 
-    def __init__(self, *, as_json: bool) -> None:
+    __slots__ = ("_as_json", "run")
+
+    def __init__(
+        self, *, as_json: bool, run: Callable[[Sequence[str]], Answer]
+    ) -> None:
         self._as_json = as_json
+        self.run: Final = run
 
     def say(self, lines: Iterable[str]) -> None:
         """Print lines for people at once; machines get the document at the end.

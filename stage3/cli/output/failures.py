@@ -68,15 +68,13 @@ def _problem(error: BaseException) -> Problem:
         case CliError():
             hint = error.hint if error.hint is not None else hint_for(error.code)
             return _known(error, error.code, error.exit_code, hint)
-        case TokenError() | Stage3Error():
+        case TokenError() | Stage3Error() | DomainError():
             return _known(error, error.code, REFUSED, hint_for(error.code))
         case EntryRefusedError():
             # Something given on the command line that no record could hold.
             return _known(error, error.code, USAGE, hint_for(error.code))
         case AuditError():
             return _known(error, error.code, INFRASTRUCTURE, hint_for(error.code))
-        case DomainError():
-            return _known(error, error.code, REFUSED, hint_for(error.code))
         case KeyboardInterrupt():
             hint = hint_for("INTERRUPTED")
             return Problem(

@@ -65,7 +65,7 @@ def test_warnings_and_problems_go_to_standard_error(
     problem = Problem(code="CODE", sentence="why", exit_code=1, hint="Do that.")
     answer = Answer(document={}, lines=("line",), problem=problem)
 
-    code = Console(as_json=False).deliver(answer)
+    code = Console(as_json=False, run=lambda _: answer).deliver(answer)
 
     assert code == 1
     assert capsys.readouterr() == ("line\n", "stage3: CODE: why\n  Do that.\n")
