@@ -1,6 +1,7 @@
 """Running the command line inside this process, and a world to run it in."""
 
 import io
+import json
 import shutil
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -9,9 +10,22 @@ from pathlib import Path
 from stage3.cli.main import main
 from tokens.keystore import Stretching, load_key, save_key
 
-__all__ = ["PASSPHRASE", "Ran", "World", "run"]
+__all__ = [
+    "EXAMPLES",
+    "PASSPHRASE",
+    "WHY",
+    "Ran",
+    "World",
+    "as_json",
+    "code_of",
+    "document",
+    "revoke",
+    "run",
+    "token_hash",
+]
 
 PASSPHRASE = "correct horse battery staple"  # noqa: S105 - of no key in use
+WHY = ("--reason", "exercise", "--by", "security_admin")
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "weekly_review"
 
 
@@ -87,3 +101,31 @@ class World:
         """Run a plan as alice."""
         caller = ("--user", "alice", "--credential", self["alice.credential"])
         return run("plan", "run", *self.here(), "--plan", self[plan], *caller, *more)
+
+
+def document(ran: Ran) -> dict[str, object]:
+    """Give the JSON document of a command."""
+    found: dict[str, object] = json.loads(ran.out)
+    return found
+
+
+def as_json(world: World, *words: str) -> dict[str, object]:
+    """Run a command with --json and give its document."""
+    return document(run("--json", *words, *world.here()))
+
+
+def revoke(world: World, *selector: str) -> Ran:
+    """Revoke what is selected."""
+    return run("token", "revoke", *world.here(), *selector, *WHY, *world.unsealing())
+
+
+def token_hash(world: World) -> str:
+    """Give the hash of the newest token."""
+    tokens = as_json(world, "token", "list")["tokens"]
+    assert isinstance(tokens, list)
+    return str(tokens[0]["token_hash"])
+
+
+def code_of(ran: Ran) -> str:
+    """Give the code on standard error, or nothing."""
+    return ran.err.split(":")[1].strip() if ran.err else ""
