@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from audit.errors import LedgerFormatError
+from audit.events import AuditEvent, AuditEventType, ReasonCode
+from audit.log import AuditEventLog
 from audit.store.faults import (
     DISK_FULL,
     IO_ERROR,
@@ -18,6 +21,7 @@ from audit.store.faults import (
     open_faulty_store,
 )
 from audit.store.opening import open_store
+from stage2_domains.errors import RegistryFrozenError
 from stage3.errors import RecoveryRefusedError
 from stage3.pytest_plugin.harness import LEDGER_ID, Harness, ManualClock
 from stage3.pytest_plugin.trails import (
@@ -27,6 +31,7 @@ from stage3.pytest_plugin.trails import (
     limit_denied,
     refused,
 )
+from stage3.records import EXECUTION
 from stage3.recovery import recover
 from tests.unit.stage3.probe_domains import Probe
 from tests.unit.stage3.test_trails import ALL, between
@@ -295,6 +300,99 @@ def test_recovery_refuses_a_ledger_that_disagrees_with_itself(tmp_path: Path) ->
 
         assert harness.store.latch is not None
         assert harness.log.head().size == size
+
+
+def test_a_stream_that_somebody_else_appended_to_is_not_appended_to() -> None:
+    """EXE-7.4: compare-and-append, beside the row's fence."""
+    with Harness(domains=[Probe()]) as harness:
+        token = harness.issue(scope={"probe": ALL})
+
+        def intrude() -> None:
+            event = AuditEvent(
+                AuditEventType.OPERATION_ABORTED,
+                harness.clock.now_us,
+                "alice",
+                token.token_hash,
+                "probe",
+                "answer",
+                "aborted",
+                "somebody else",
+                ReasonCode.INTERRUPTED,
+                {"step": 0, "charged": 0},
+            )
+            harness.log.append(event, execution_id=ID)
+
+        between(harness, intrude)
+
+        outcome = harness.run(token, ANSWER, ANSWER, execution_id=ID)
+
+        assert outcome.error is not None
+        assert outcome.error.code == "INTERRUPTED"
+
+
+def left_open(tmp_path: Path) -> ManualClock:
+    """Leave an execution open on a file, with its owner gone."""
+    with faulty(tmp_path) as (harness, faults, _):
+        token = harness.issue(scope={"probe": ALL})
+        faults.fail_at("begin immediate", 2, code=LOCKED, lasting=True)
+        harness.run(token, ANSWER, execution_id=ID)
+        faults.heal()
+        return harness.clock
+
+
+def test_recovery_raises_the_epoch(tmp_path: Path) -> None:
+    """EXE-7.3."""
+    clock = left_open(tmp_path)
+    with open_store(f"sqlite:///{tmp_path}/ledger.db", clock=clock) as store:
+        assert recover(store).closed == (ID,)
+        with store.read() as tx:
+            row = tx.get(EXECUTION, ID)
+
+    assert row is not None
+    assert (row["epoch"], row["state"]) == (2, "closed")
+
+
+def test_an_orphan_that_disagrees_with_its_stream_is_left_alone(tmp_path: Path) -> None:
+    """EXE-7.5: not even the constructor's small recovery repairs it."""
+    clock = left_open(tmp_path)
+    with open_store(f"sqlite:///{tmp_path}/ledger.db", clock=clock) as store:
+        store.declare(EXECUTION)
+        with store.write() as tx:
+            tx.update(EXECUTION, (ID,), {"events": 3})
+        size = AuditEventLog(store).head().size
+
+        with (
+            Harness(store=store, clock=clock, seed="b") as second,
+            pytest.raises(LedgerFormatError, match="disagree"),
+        ):
+            second.orchestrator  # noqa: B018 - made here
+
+        assert AuditEventLog(store).head().size >= size
+        assert AuditEventLog(store).trail(ID)[-1].status == "started"
+
+
+def test_an_orchestrator_can_be_made_on_a_latched_store(tmp_path: Path) -> None:
+    """EXE-7.6: it refuses plans until recovery; making it closes and lifts nothing."""
+    clock = left_open(tmp_path)
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    with Harness(url, clock=clock, seed="b", domains=[Probe()]) as second:
+        token = second.issue(scope={"probe": ALL})
+        second.store.raise_latch("a drill")
+
+        outcome = second.run(token, ANSWER)
+
+        assert outcome.error is not None
+        assert outcome.error.code == "AUDIT_UNAVAILABLE"
+        assert second.log.trail(ID)[-1].status == "started"
+
+
+def test_the_domains_are_frozen_when_an_orchestrator_takes_them() -> None:
+    """EXE-8.1; design section 7."""
+    with Harness() as harness:
+        harness.orchestrator  # noqa: B018 - made here
+
+        with pytest.raises(RegistryFrozenError):
+            harness.domains.register(Probe(), trusted=True)
 
 
 # Repeated ids ------------------------------------------------------------------------
