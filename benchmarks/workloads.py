@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["WORKLOADS", "Line", "Settings"]
 
 PARAMETERS: dict[str, object] = {f"key{i}": i for i in range(10)}
+_COMMAND_LINE = "from stage3.cli.main import entry; entry()"
 WIDE = {
     "max_invocations": 10**9,
     "max_total_tokens": 10**12,
@@ -197,7 +198,7 @@ def starts(settings: Settings) -> list[Line]:
     rounds = max(5, settings.rounds // 20)
     help_ms, import_ms, bare = interleaved(
         rounds,
-        process("-m", "stage3.cli.main", "--help"),
+        process("-c", _COMMAND_LINE, "--help"),
         process("-c", "import stage3"),
         process("-c", "pass"),
     )
