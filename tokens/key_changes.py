@@ -109,8 +109,6 @@ class KeyBook:
             )
         time_us = max(tx.now_us, platform.time_us)
         refusal = key.signing_refusal(time_us // 1_000_000)
-        if refusal is None and key.kid in platform.revoked_keys:
-            refusal = f"key {key.kid} was revoked"
         if refusal is not None:
             raise KeyNotTrustedError(refusal)
 

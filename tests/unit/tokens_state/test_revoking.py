@@ -143,6 +143,22 @@ def test_revoking_all_again_looks_at_the_entries_and_not_at_the_list() -> None:
     assert ledger_size(world) == size + 1
 
 
+def test_after_very_many_entries_all_is_revoked_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A token issued further on than anybody looks must not stay alive."""
+    world = World()
+    world.authority.revoke(Selector.everything(), "incident", "admin")
+    for n in range(3):
+        world.authority.revoke(Selector.user(f"user{n}"), "left", "admin")
+    issued = world.issue()
+    monkeypatch.setattr("tokens.stopping.LOOKED_BACK", 3)
+
+    world.authority.revoke(Selector.everything(), "incident", "admin")
+
+    assert world.start(issued.token_hash) == "revoked"
+
+
 def test_a_revocation_by_user_holds_for_tokens_of_every_issuer_and_key() -> None:
     world = World()
     one = world.issue(grant("alice", issued_by="carol"))
