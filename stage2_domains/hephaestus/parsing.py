@@ -1,8 +1,8 @@
 """Python source into a syntax tree, without touching a file.
 
-``ast.parse`` opens the file it believes the source to come from in order to show the
-line of a syntax error, and whatever lies there. The parser does so for modules only,
-so the source is parsed as the body of one interactive statement instead.
+To show the line of a syntax error in a module, the parser opens the file it believes
+the source to come from, and whatever lies there. It does so for modules only, so the
+source is parsed as the body of one interactive statement instead.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def parse_source(source: str) -> ast.Module | SourceError:
     try:
         with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = compile(_wrapped(source), "<source>", "single", ast.PyCF_ONLY_AST)
+            tree = ast.parse(_wrapped(source), mode="single")
     except SyntaxError as error:
         return _located(error)
     except ValueError:
@@ -69,11 +69,10 @@ def _wrapped(source: str) -> str:
     return f"{_HEADER}\t{indented}\n"
 
 
-def _body(tree: ast.AST) -> list[ast.stmt]:
+def _body(tree: ast.Interactive) -> list[ast.stmt]:
     """Take the source's statements out of ``if 1: pass; ...``."""
-    if isinstance(tree, ast.Interactive) and isinstance(tree.body[0], ast.If):
-        return tree.body[0].body[1:]
-    return []
+    header = tree.body[0]
+    return header.body[1:] if isinstance(header, ast.If) else []
 
 
 def _located(error: SyntaxError) -> SourceError:

@@ -251,7 +251,7 @@ def report(*frames: str, error: str = "KeyError: 'k'") -> str:
     return f"Traceback (most recent call last):\n{''.join(frames)}{error}\n"
 
 
-OURS, THEIRS, LIB = "/srv/app/a.py", "/opt/tool/b.py", "/usr/lib/python3.11/json/x.py"
+OURS, THEIRS, LIB = "/srv/app/a.py", "/srv/tool/b.py", "/usr/lib/python3.11/json/x.py"
 PLACES: dict[str, tuple[list[str], list[str], str | None]] = {
     "innermost of the project": ([OURS, THEIRS], ["/srv/app"], OURS),
     "a relative path": ([OURS, THEIRS], ["app"], OURS),
