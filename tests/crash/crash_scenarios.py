@@ -243,7 +243,7 @@ def revoke_token(job: Job) -> None:
 def revoke_user(job: Job) -> None:
     stage = Stage(job)
     authority = authority_on(stage.store, "revoking")
-    selector = Selector("user", "alice")
+    selector = Selector.user("alice")
     stage.tell(authority.revoke(selector, "left", "security_admin").leaf_index)
 
 

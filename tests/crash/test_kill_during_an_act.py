@@ -93,7 +93,7 @@ def judge_revoke_token(store: Store, copy: Copy, *, is_done: bool) -> None:
 def judge_revoke_user(store: Store, copy: Copy, *, is_done: bool) -> None:
     assert refusal_of(store, copy.scene.token) == ("TOKEN_REVOKED" if is_done else None)
     authority = authority_on(store, "again")
-    receipt = authority.revoke(Selector("user", "alice"), "again", "somebody")
+    receipt = authority.revoke(Selector.user("alice"), "again", "somebody")
     for told in copy.notes("revoke_user").told:
         assert receipt.leaf_index == told
     assert entries_of(store, PlatformEventType.SELECTOR_REVOKED) == 1

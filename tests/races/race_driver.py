@@ -1,0 +1,68 @@
+"""Start the processes of a race, wait for them, and leave none behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["gather", "play", "started"]
+
+ROOT = Path(__file__).parents[2]
+_PATIENCE_S = 1_200.0
+
+Report = dict[str, object]
+
+
+@contextmanager
+def started(
+    folder: Path, part: str, name: str, job: dict[str, object]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start one worker; it is killed on the way out if it still runs."""
+    file = folder / f"{name}.job"
+    file.write_text(json.dumps(job), "utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.races.race_worker", part, str(file)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def gather(process: subprocess.Popen[bytes]) -> Report:
+    """Wait for a worker's report."""
+    out, _ = process.communicate(timeout=_PATIENCE_S)
+    if process.returncode != 0:
+        raise RuntimeError(f"a worker ended with {process.returncode}")
+    report: Report = json.loads(out)
+    return report
+
+
+def play(
+    folder: Path,
+    part: str,
+    jobs: Sequence[dict[str, object]],
+    meanwhile: Callable[[], object] = lambda: None,
+) -> list[Report]:
+    """Run one part in several processes at once and gather the reports in order.
+
+    A worker that fails lets the others wait in vain until their patience ends, so
+    what is raised is the first failure in the order of ``jobs``.
+    """
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(started(folder, part, f"{part}-{number}", job))
+            for number, job in enumerate(jobs)
+        ]
+        meanwhile()
+        return [gather(process) for process in processes]
