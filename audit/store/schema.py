@@ -74,12 +74,22 @@ IS_OURS: Final = (
 META: Final = "SELECT value FROM meta WHERE name = ?"
 ADD_META: Final = "INSERT INTO meta VALUES (?, ?)"
 
-# The casts change nothing in what we wrote. In a file that somebody edited they
-# make every row one that the verifier can look at, instead of an error.
+
+
+def _only(column: str, kind: str, otherwise: str) -> str:
+    """Read a column, or a value that no entry has where it holds another type."""
+    return f"CASE typeof({column}) WHEN '{kind}' THEN {column} ELSE {otherwise} END"
+
+
+# This changes nothing in what we wrote. In a file that somebody edited it makes
+# every row one that the verifier can look at, instead of an error. A cast would do
+# that too, but hide what no search by stream finds: a text turned into a blob.
 _ENTRY: Final = (
-    "SELECT leaf_index, CAST(stream AS TEXT), CAST(stream_index AS INTEGER),"
-    " CAST(time_us AS INTEGER), CAST(type AS TEXT), CAST(state AS TEXT),"
-    " CAST(leaf_hash AS BLOB), CAST(data AS BLOB) FROM entry"
+    f"SELECT leaf_index, {_only('stream', 'text', "''")},"
+    f" {_only('stream_index', 'integer', '-1')}, {_only('time_us', 'integer', '-1')},"
+    f" {_only('type', 'text', "''")}, {_only('state', 'text', "''")},"
+    f" {_only('leaf_hash', 'blob', "x''")}, {_only('data', 'blob', "x''")}"
+    " FROM entry"
 )
 ENTRIES: Final = f"{_ENTRY} WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
 STREAM_ENTRIES: Final = (

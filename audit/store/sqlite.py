@@ -11,6 +11,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -327,6 +328,8 @@ class ReadBlock:
 
     def __del__(self) -> None:
         # See ``WriteBlock``.
+        with suppress(StoreClosedError):
+            self.__exit__(None, None, None)
         self._store._clean_up(self._ticket)  # noqa: SLF001  # as above
 
     def _entered(self, store: SqliteStore) -> SqliteReading:
