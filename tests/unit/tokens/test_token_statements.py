@@ -32,6 +32,13 @@ from tokens.statements import (
     verify_revocation_statement,
 )
 
+
+class Text(str):
+    """A string that could print as another."""
+
+    __slots__ = ()
+
+
 ORIGIN = Origin(
     ledger_id=LEDGER,
     sequence=7,
@@ -232,8 +239,9 @@ def test_a_revocation_selects_what_can_be_selected(kind: str, value: str) -> Non
         *[("issuer", value) for value in ("", "a*")],
         *[("key", value) for value in ("", ISSUE_KEY.kid[:-1], ISSUE_KEY.kid + "\n")],
         *[("all", value) for value in ("*", "all", " ")],
-        *[(kind, "alice") for kind in ("", "User", "domain", None, 5)],
-        *[("user", value) for value in (None, 5, b"alice")],
+        *[(kind, "alice") for kind in ("", "User", "domain", None, 5, Text("user"))],
+        *[("user", value) for value in (None, 5, b"alice", Text("alice"))],
+        *[("all", value) for value in (None, 0, [], False)],
     ],
 )
 def test_a_revocation_selects_nothing_else(kind: object, value: object) -> None:
@@ -277,6 +285,15 @@ def test_an_origin_is_bounded(changes: dict, names: str) -> None:
         dataclasses.replace(ORIGIN, **changes)
 
 
+def test_the_first_entry_of_a_stream_has_sequence_zero() -> None:
+    """TOK-6.1."""
+    first = dataclasses.replace(ORIGIN, sequence=0, issued_at_s=0)
+    statement = PlatformStatement(origin=first, action="resume")
+    text = sign_platform_statement(statement, PAUSE)
+
+    assert verify_platform_statement(text, KEYS, LEDGER) == statement
+
+
 def test_an_origin_at_its_bounds_fits_a_statement() -> None:
     """TOK-6.1, TOK-6.3."""
     origin = Origin(
@@ -296,6 +313,8 @@ def test_a_statement_is_made_of_its_parts_only() -> None:
     """TOK-6.2: and no key statement is about a root key."""
     with pytest.raises(ValueError, match="root key"):
         KeyStatement(origin=ORIGIN, key=ROOT.public)
+    with pytest.raises(ValueError, match="action must be one of"):
+        PlatformStatement(origin=ORIGIN, action=Text("pause"))
     with pytest.raises(ValueError, match="VerificationKey"):
         KeyStatement(origin=ORIGIN, key=ISSUE_KEY)
     for kind in (
