@@ -13,7 +13,6 @@ Spec: docs/spec/authority.md.
 """
 
 import os
-import re
 import sys
 from typing import Final
 
@@ -30,14 +29,13 @@ from tokens.listing import TokenFilter, TokenPage, list_tokens
 from tokens.model import CapabilityToken
 from tokens.platform_state import PlatformState
 from tokens.reading import TokenReader, root_of, shown_keys
-from tokens.selector import Selector
+from tokens.selector import Selector, require_handle
 from tokens.signers import Act, Entropy, SignerRing
 from tokens.stopping import Stopper
 
 __all__ = ["TokenAuthority"]
 
 _JTI_BYTES: Final = 16
-_TOKEN_HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _FIRST_USE: Final = "first use of this key"
 _SELF: Final = "authority"
 
@@ -102,15 +100,12 @@ class TokenAuthority:
     def issue_token(
         self, token: CapabilityToken, holder_key: str | None = None
     ) -> IssuedToken:
-        """Issue a token. Issuing the same one twice makes two.
+        """Issue a token; its credential is shown here only. Twice makes two.
 
         Args:
             token: What is granted.
             holder_key: The holder's Ed25519 public key in base64url, to which
                 the credential is then bound.
-
-        Returns:
-            The handle and the credential, which is shown only here.
 
         Raises:
             TypeError: ``token`` is not a ``CapabilityToken``.
@@ -165,23 +160,19 @@ class TokenAuthority:
             rules 2D; AUT-4.1, AUT-4.5.
         """
         _guard("revoke_token")
-        _require_handle(token_hash)
+        require_handle(token_hash)
         act = Act(reason, revoked_by, self._store.ledger_id)
         with self._store.write(authority="exclusive", past_latch=True) as tx:
             signer = self._signing(tx, "revoke")
             return self._stopper.revoke_token(tx, token_hash, signer, act)
 
     def revoke(self, selector: Selector, reason: str, revoked_by: str) -> Receipt:
-        """Revoke everything selected, for good.
-
-        Returns:
-            The receipt of the entry, the first one's if it was revoked before.
+        """Revoke everything selected, for good; again gives the first receipt.
 
         Raises:
             AuthorityError: The selector is a key that signs no tokens here, or
                 not a selector that can be.
-            ValueError, TokenUnknownError, KeyNotTrustedError,
-            RegistryIntegrityError, AuditWriteError: As ``revoke_token``.
+            ValueError, TokenError, AuditWriteError: As ``revoke_token``.
 
         Source:
             AUT-4.1 to AUT-4.6.
@@ -197,14 +188,10 @@ class TokenAuthority:
             return self._stopper.revoke(tx, selector, signer, act)
 
     def pause(self, reason: str, by: str) -> Receipt:
-        """Pause the platform: nothing starts until it is resumed.
-
-        Returns:
-            The receipt of the pause, the standing one's if it is paused.
+        """Pause the platform; gives the receipt of the pause that stands.
 
         Raises:
-            ValueError, KeyNotTrustedError, RegistryIntegrityError,
-            AuditWriteError: As ``revoke_token``.
+            ValueError, TokenError, AuditWriteError: As ``revoke_token``.
 
         Source:
             AUT-4.7.
@@ -217,6 +204,8 @@ class TokenAuthority:
     def resume(self, reason: str, by: str, *, sequence: int | None = None) -> Receipt:
         """End the pause, by a fresh signature over the current sequence.
 
+        A platform that was resumed already stays so, and gives that receipt.
+
         Args:
             reason: Why it may go on.
             by: Who says so.
@@ -224,13 +213,9 @@ class TokenAuthority:
                 on (``platform_sequence``); the resumption is refused if
                 anything was added since.
 
-        Returns:
-            The receipt of the resumption, the last one's if it is not paused.
-
         Raises:
             AuthorityError: ``sequence`` is stale, or it never was paused.
-            ValueError, KeyNotTrustedError, RegistryIntegrityError,
-            AuditWriteError: As ``revoke_token``.
+            ValueError, TokenError, AuditWriteError: As ``revoke_token``.
 
         Source:
             AUT-4.8.
@@ -274,8 +259,7 @@ class TokenAuthority:
             AuthorityError: It is a root key, in a later state, or registered
                 with other properties.
             KeyNotTrustedError: The pinned root did not sign this.
-            ValueError, RegistryIntegrityError, AuditWriteError: As
-                ``revoke_token``.
+            ValueError, TokenError, AuditWriteError: As ``revoke_token``.
 
         Source:
             AUT-3.1 to AUT-3.4.
@@ -300,8 +284,8 @@ class TokenAuthority:
         Raises:
             AuthorityError: The key is not registered, or cannot take the state.
             KeyNotTrustedError: The pinned root did not sign this.
-            ValueError, RegistryIntegrityError, AuditWriteError: As
-                ``revoke_token``; ``ValueError`` for a state there is not, too.
+            ValueError: There is no such state, reason or name.
+            TokenError, AuditWriteError: As ``revoke_token``.
 
         Source:
             rules A5; AUT-3.3, AUT-3.4.
@@ -335,8 +319,7 @@ class TokenAuthority:
                 state from which it cannot sign.
             KeyNotTrustedError: A root is pinned and ``root_key`` was not given:
                 register and change the keys with its statements instead.
-            ValueError, RegistryIntegrityError, AuditWriteError: As
-                ``revoke_token``.
+            ValueError, TokenError, AuditWriteError: As ``revoke_token``.
 
         Source:
             rules A5; AUT-3.6.
@@ -374,7 +357,7 @@ class TokenAuthority:
             AUT-8.5.
         """
         _guard("list_tokens")
-        chosen = TokenFilter() if wanted is None else wanted
+        chosen = wanted or TokenFilter()
         with self._store.read() as tx:
             return list_tokens(self._reader, tx, chosen, cursor=cursor, limit=limit)
 
@@ -410,17 +393,6 @@ class TokenAuthority:
             self._signing(tx, "issue")
             added = self._reader.platform(tx).keys[signer.kid]
             return added.key, tx.now_us
-
-
-def _require_handle(token_hash: object) -> None:
-    if type(token_hash) is not str:
-        raise TypeError("token_hash must be a string")
-    if _TOKEN_HASH.fullmatch(token_hash) is None:
-        # Never shown: it may be a credential.
-        raise AuthorityError(
-            "a token is named by its token_hash, sha256: and 64 hexadecimal digits;"
-            " what was given is something else (a credential, perhaps)"
-        )
 
 
 def _guard(call: str) -> None:

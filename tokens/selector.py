@@ -3,12 +3,16 @@
 Spec: docs/spec/authority.md, AUT-4.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
+from tokens.errors import AuthorityError
 from tokens.names import checked_principal
 
-__all__ = ["Selector"]
+__all__ = ["Selector", "require_handle"]
+
+_TOKEN_HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,22 @@ class Selector:
     def everything(cls) -> Self:
         """Select every token issued up to now."""
         return cls("all", "")
+
+
+def require_handle(token_hash: object) -> None:
+    """Return if this has the form of a handle.
+
+    Raises:
+        AuthorityError: It is another text. It is not shown: it may be a credential.
+        TypeError: It is no text.
+
+    Source:
+        AUT-4.6.
+    """
+    if type(token_hash) is not str:
+        raise TypeError("token_hash must be a string")
+    if _TOKEN_HASH.fullmatch(token_hash) is None:
+        raise AuthorityError(
+            "a token is named by its token_hash, sha256: and 64 hexadecimal digits;"
+            " what was given is something else (a credential, perhaps)"
+        )

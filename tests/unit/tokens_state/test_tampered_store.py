@@ -100,7 +100,7 @@ TOKEN_EDITS = [
 def test_a_changed_record_of_a_token_refuses_it(
     case: Case, edit: str, token: str
 ) -> None:
-    """AUT-2.1, AUT-2.2 and so on to AUT-2.6, in a new process and in one that knew better."""
+    """AUT-2.1, AUT-2.2, to AUT-2.6: for a new process, and one that knew better."""
     case.edit(edit)
     name = getattr(case, token)
 
