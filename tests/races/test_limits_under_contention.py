@@ -115,6 +115,12 @@ def test_a_registry_that_counts_before_the_lock_is_caught(kind: str) -> None:
 
             spent = spent_by(read_lines(store), played.token, WINDOW_US)
 
+    over = {
+        "invocations": spent.invocations - INVOCATIONS,
+        "executions": spent.executions - EXECUTIONS,
+        "frequency": spent.densest - FREQUENCY,
+    }
+    assert over[kind] == 1
     with pytest.raises(AssertionError):
         judge(kind, spent)
 
