@@ -75,22 +75,26 @@ META: Final = "SELECT value FROM meta WHERE name = ?"
 ADD_META: Final = "INSERT INTO meta VALUES (?, ?)"
 
 
-
-def _only(column: str, kind: str, otherwise: str) -> str:
-    """Read a column, or a value that no entry has where it holds another type."""
-    return f"CASE typeof({column}) WHEN '{kind}' THEN {column} ELSE {otherwise} END"
+def _column(name: str, kind: str) -> str:
+    """Select a column, or a value that no entry has where it holds another type."""
+    instead = {"text": "''", "integer": "-1", "blob": "x''"}[kind]
+    return f"CASE typeof({name}) WHEN '{kind}' THEN {name} ELSE {instead} END"
 
 
 # This changes nothing in what we wrote. In a file that somebody edited it makes
 # every row one that the verifier can look at, instead of an error. A cast would do
-# that too, but hide what no search by stream finds: a text turned into a blob.
-_ENTRY: Final = (
-    f"SELECT leaf_index, {_only('stream', 'text', "''")},"
-    f" {_only('stream_index', 'integer', '-1')}, {_only('time_us', 'integer', '-1')},"
-    f" {_only('type', 'text', "''")}, {_only('state', 'text', "''")},"
-    f" {_only('leaf_hash', 'blob', "x''")}, {_only('data', 'blob', "x''")}"
-    " FROM entry"
+# that too, but hide a stream's name turned into a blob, which no search finds.
+_COLUMNS: Final = (
+    "leaf_index",
+    _column("stream", "text"),
+    _column("stream_index", "integer"),
+    _column("time_us", "integer"),
+    _column("type", "text"),
+    _column("state", "text"),
+    _column("leaf_hash", "blob"),
+    _column("data", "blob"),
 )
+_ENTRY: Final = f"SELECT {', '.join(_COLUMNS)} FROM entry"  # noqa: S608  # constants
 ENTRIES: Final = f"{_ENTRY} WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
 STREAM_ENTRIES: Final = (
     f"{_ENTRY} WHERE stream = ? AND stream_index >= ? ORDER BY stream_index LIMIT ?"
