@@ -151,7 +151,7 @@ AUTHORITY: dict[str, Attempt] = {
 
 @pytest.mark.parametrize("what", AUTHORITY)
 def test_an_attempt_at_authority_ends_the_plan_and_is_recorded(what: str) -> None:
-    """Rules 3B.1 to 3B.3: stopped, recorded with its kind, and the plan is over."""
+    """Rules 3B.1, 3B.2, 3B.3: stopped, recorded with its kind; the plan is over."""
     assert_violation(AUTHORITY[what])
 
 

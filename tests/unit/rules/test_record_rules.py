@@ -267,7 +267,7 @@ def test_the_running_system_emits_each_of_the_twelve(tmp_path: Path) -> None:
         "TOKEN_ISSUED": ("security_admin", "system", "issue_token", "success"),
         "TOKEN_REVOKED": ("security_admin", "system", "revoke_token", "success"),
         "TOKEN_EXPIRED": ("system", "system", "token_lifecycle", "expired"),
-        # rules 4B row 2 to rules 4B row 8: the user, and what was asked for
+        # rules 4B row 2 to rules 4B row 8 (rules 4B row 6 too): the user, the target
         "TOKEN_FIRST_USED": ("alice", "system", "token_lifecycle", "success"),
         "TOKEN_VALIDATION": ("alice", *PLAN, "denied"),
         "AUTHORIZATION_SCOPE_CHECK": ("alice", *target, "success"),
