@@ -33,6 +33,7 @@ from stage3.commits import admit, complete, refuse_id
 from stage3.errors import FencedError
 from stage3.identity import fresh_id, look_up
 from stage3.isolation.in_process import InProcessIsolation
+from stage3.isolation.interface import BoxInterrupt
 from stage3.journal import INTERRUPTED_SENTENCE
 from stage3.judgement import judge
 from stage3.outcome import PlanDecision, PlanError, PlanOutcome
@@ -254,7 +255,10 @@ class Stage3Orchestrator:
             for following in range(1, len(request.steps) + 1):
                 if ended is not None:
                     return ended
-                ended = self._finish(run, self._in_box(run.step), following)
+                answer, interrupt = self._in_box(run.step)
+                ended = self._finish(run, answer, following)
+                if interrupt is not None:
+                    raise interrupt  # noqa: TRY301 - the handler below closes the trail
         except (FencedError, StreamConflictError):
             return run.refused(_interrupted())
         except AuditError as error:
@@ -299,14 +303,25 @@ class Stage3Orchestrator:
             run.step = after
         return None if error is None else run.refused(error)
 
-    def _in_box(self, step: ReadyStep) -> BoxOutcome:
+    def _in_box(self, step: ReadyStep) -> tuple[BoxOutcome, BoxInterrupt | None]:
+        """Run a step; an interrupt that hides a violation is handed on with it.
+
+        A domain that leaves its box and then raises ``KeyboardInterrupt`` must not
+        escape its record: the violation is written first, and the interrupt goes on.
+        """
         domain = step.require_domain()
-        return self._tiers[domain.tier].invoke(
-            domain,
-            step.invocation.method,
-            step.invocation.parameter_bytes,
-            budget=domain.budget,
-        )
+        try:
+            answer = self._tiers[domain.tier].invoke(
+                domain,
+                step.invocation.method,
+                step.invocation.parameter_bytes,
+                budget=domain.budget,
+            )
+        except BoxInterrupt as interrupt:
+            if interrupt.violation is None:
+                raise
+            return interrupt.violation, interrupt
+        return answer, None
 
     # Before a run ------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ class Probe(Stage2Domain):
             result={"type": "object", "required": ["n"]},
         ),
         "interrupt": MethodSpec(OPEN_SCHEMA),
+        "sneak": MethodSpec(OPEN_SCHEMA),
     }
 
     def __init__(self) -> None:
@@ -54,6 +55,8 @@ class Probe(Stage2Domain):
                 return "not a result"  # type: ignore[return-value]
             case "strict":
                 return DomainResult(success=True, data={"m": 1})
+            case "sneak":
+                _open_a_file()
         raise KeyboardInterrupt
 
 

@@ -30,6 +30,7 @@ from stage3.pytest_plugin.trails import (
     completed,
     limit_denied,
     refused,
+    violated,
 )
 from stage3.records import EXECUTION
 from stage3.recovery import recover
@@ -193,6 +194,18 @@ def test_an_interrupt_closes_the_trail_and_goes_on() -> None:
         trail = harness.log.trail(ID)
         assert_trail(trail, completed("probe.answer"), aborted("probe.interrupt"))
         assert harness.run(token, ANSWER).success
+        assert harness.log.verify()
+
+
+def test_an_interrupt_does_not_hide_a_violation() -> None:
+    """EXE-7.1: the violation is recorded first, and the interrupt goes on."""
+    with Harness(domains=[Probe()]) as harness:
+        token = harness.issue(scope={"probe": ["sneak"]})
+
+        with pytest.raises(KeyboardInterrupt):
+            harness.run(token, ("probe", "sneak", {}), execution_id=ID)
+
+        assert_trail(harness.log.trail(ID), violated("probe.sneak"))
         assert harness.log.verify()
 
 
