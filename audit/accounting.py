@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from audit.canonical import JsonValue
 from audit.decoding import Entry
 from audit.events import AuditEventType
+from audit.records import StreamHead
 from audit.trail import is_closed
 
 __all__ = ["Accounts", "Records", "Report", "Row", "StreamState"]
@@ -35,12 +36,15 @@ _ENDS: Final = frozenset(
 class Records:
     """The rows to compare with the entries; None for a collection not kept.
 
-    ``uses`` come in the order of their key: token hash, then number.
+    ``uses`` come in the order of their key: token hash, then number. ``search``
+    gives where a stream stands as decisions find it, by its name; it may raise an
+    ``AuditError``.
     """
 
     executions: Iterable[Row] | None = None
     usage: Iterable[Row] | None = None
     uses: Iterable[Row] | None = None
+    search: Callable[[str], StreamHead] | None = None
 
 
 @dataclass(slots=True)

@@ -255,7 +255,7 @@ def _records(tx: ReadTransaction) -> tuple[Records, tuple[Finding, ...]]:
             continue
         if collection is not None:
             found[name] = _rows(tx, name)
-    records = Records(found["execution"], found["usage"], found["use"])
+    records = Records(found["execution"], found["usage"], found["use"], tx.stream_head)
     return records, tuple(damaged)
 
 

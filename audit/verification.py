@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 
 from audit.accounting import Accounts, Records, StreamState, compare_executions
 from audit.decoding import Entry, decode_entry
-from audit.errors import GrammarError, LedgerFormatError
+from audit.errors import AuditError, GrammarError, LedgerFormatError
 from audit.merkle import EMPTY, Frontier, leaf_hash
 from audit.records import LedgerHead, StoredEntry
 from audit.text import printable
@@ -120,7 +120,7 @@ def verify_ledger(
         The report; its memory is bounded by the number of streams, not entries.
 
     Source:
-        AUD-6.1 to AUD-6.9, in that order for each entry.
+        AUD-6.1 to AUD-6.9, in that order for each entry; AUD-6.13.
     """
     walk = _Walk(ledger_id, records or Records())
     tree = EMPTY
@@ -136,6 +136,7 @@ def verify_ledger(
     if progress is not None:
         progress(tree.size, head.size)
     walk.compare_head(tree, head, frontier)
+    walk.compare_search()
     walk.compare_records()
     return VerificationReport(
         tuple(walk.findings), tree.size, tree.size, tree.root(), walk.omitted
@@ -290,6 +291,20 @@ class _Walk:
             self._found(None, "", "head", "the time is not the latest of the entries")
         if frontier is not None and frontier != tree:
             self._found(None, "", "head", "the frontier is not that of the entries")
+
+    def compare_search(self) -> None:
+        """Look each stream up by its name (AUD-6.13)."""
+        search = self._records.search
+        if search is None:
+            return
+        for name, stream in self._streams.items():
+            try:
+                size = search(name).size
+            except AuditError:
+                size = -1
+            if size != stream.size:
+                text = f"a search by name does not end at entry {stream.size - 1}"
+                self._found(None, name, "order", text)
 
     def compare_records(self) -> None:
         """Compare the rows kept beside the ledger (AUD-8)."""
