@@ -35,6 +35,7 @@ def _unescaped(value: str) -> str:
     found = ""
     rest = iter(value)
     for character in rest:
+        assert character not in ";,", value
         if character == "\\":
             following = next(rest)
             assert following in "\\;,nN"

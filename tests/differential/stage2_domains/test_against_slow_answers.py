@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stage2_domains.dionysus.leisure import _Choice, _unbeaten
 from stage2_domains.hephaestus.parsing import ADDED_LINES, SourceError, parse_source
 from stage2_domains.hephaestus.source import measure
 from tests.unit.stage2_domains.builtin_calls import at, call
@@ -74,6 +75,31 @@ def test_no_selection_within_the_budgets_is_worth_more(
     assert isinstance(found, list)
     assert [at(one, "name") for one in found] == [str(i) for i in best[3]]
     assert at(data, "plan", "total_value") == -best[0]
+
+
+small = st.integers(0, 4)
+
+
+@given(st.lists(st.tuples(small, small, small), max_size=12))
+def test_what_is_kept_is_what_nothing_else_beats(
+    triples: list[tuple[int, int, int]],
+) -> None:
+    """DOM-8.9: value, minutes and cents, each against each."""
+    kept = _unbeaten([_Choice(*triple, 0) for triple in triples])
+
+    def beaten(one: tuple[int, int, int]) -> bool:
+        return any(
+            other != one
+            and other[0] >= one[0]
+            and other[1] <= one[1]
+            and other[2] <= one[2]
+            for other in triples
+        )
+
+    found = [(one.value, one.minutes, one.cents) for one in kept]
+    assert len(found) == len(set(found))
+    assert set(found) == {one for one in triples if not beaten(one)}
+    assert found == sorted(found, key=lambda one: (-one[0], one[1], one[2]))
 
 
 # --- habits, day by day --------------------------------------------------------

@@ -208,7 +208,10 @@ def test_windows_that_overlap_are_one_stretch() -> None:
         {"day": "Mon", "start": "10:30", "end": "11:00"},
     ]
 
-    assert routine([goal("a", 120)], window)["free_minutes"] == 120
+    data = routine([goal("a", 120)], window)
+
+    assert data["free_minutes"] == 120
+    assert blocks(data) == [("a", "Mon", "09:00", "11:00")]
 
 
 @pytest.mark.parametrize(
@@ -342,6 +345,7 @@ def test_an_unknown_topic_and_a_missing_measurement_are_named() -> None:
 @pytest.mark.parametrize(
     ("topic", "measurements", "words"),
     [
+        ("energy_need", {"age_years": 3, "height_cm": 9e1, "weight_kg": 9}, "'sex'"),
         ("bmi", {"height_cm": 150, "weight_kg": 50, "age_years": 17.9}, "adults"),
         ("hydration", {"sex": "male", "age_years": 13.9}, "14 years"),
         ("sleep_debt", {"age_years": 5.9, "sleep_hours": [9]}, "6 years"),

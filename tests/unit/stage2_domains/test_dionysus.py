@@ -4,7 +4,8 @@ import pytest
 
 from stage2_domains.canonical import JsonObject, JsonValue
 from stage2_domains.dionysus.music import MOODS
-from tests.unit.stage2_domains.builtin_calls import at, call, refusal
+from stage2_domains.parameters import IsolatedParameters
+from tests.unit.stage2_domains.builtin_calls import at, call, domain_of, refusal
 
 
 def mood(*indicators: JsonValue) -> JsonObject:
@@ -13,6 +14,30 @@ def mood(*indicators: JsonValue) -> JsonObject:
 
 def rated(score: float, axis: str = "pleasantness", **more: JsonValue) -> JsonObject:
     return {"name": "n", "score": score, "axis": axis, **more}
+
+
+@pytest.mark.parametrize(
+    ("indicator", "words"),
+    [
+        ({"axis": "anger"}, "axis: expected"),
+        ({"weight": 0}, "weight: expected"),
+        ({"score": 11}, "score: expected 0 to 10"),
+        ({"reversed": 1}, "reversed: expected true or false"),
+        ({"date": "today"}, "date: 'today' is not a date"),
+    ],
+)
+def test_an_indicator_is_read_with_care_without_the_gate(
+    indicator: JsonObject, words: str
+) -> None:
+    """DOM-7.2."""
+    given: JsonObject = {"mood_indicators": [{"name": "n", "score": 5, **indicator}]}
+
+    result = domain_of("dionysus").domain.invoke(
+        "analyze_mood", IsolatedParameters(given)
+    )
+
+    assert result.error is not None
+    assert result.error.startswith(f"mood_indicators[0].{words}")
 
 
 PLACES = [

@@ -129,6 +129,17 @@ def test_only_a_trusted_domain_runs_in_the_process_of_the_executor() -> None:
     ]  # fmt: skip
 
 
+def test_the_number_of_domains_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DOM-6.2."""
+    monkeypatch.setattr("stage2_domains.registry.MAX_DOMAINS", 2)
+    registry = DomainRegistry()
+    registry.register(Sample(name="a"))
+    registry.register(Sample(name="b"))
+
+    with pytest.raises(RegistrationError, match="at most 2 domains"):
+        registry.register(Sample(name="c"))
+
+
 def test_a_frozen_registry_refuses_registration() -> None:
     """DOM-6.4."""
     registry = DomainRegistry()

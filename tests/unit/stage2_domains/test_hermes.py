@@ -265,6 +265,18 @@ def test_the_calendar_says_what_the_schedule_says() -> None:
     assert second["PRIORITY"] == ["5"]
 
 
+@pytest.mark.parametrize(
+    "title", ["x" * 200, "\u00e9" * 200, "\u20ac" * 200, ";" * 200]
+)
+def test_long_lines_are_folded_within_their_octets(title: str) -> None:
+    """DOM-8.6: of one to three octets a character, and escaped ones."""
+    data = draft(event(title, 5, "09:00", "10:00"))
+
+    (found,) = read_calendar(str(data["calendar"]))
+
+    assert found["SUMMARY"] == [title]
+
+
 def test_uids_depend_on_the_events_alone_and_differ() -> None:
     """DOM-8.6: two equal events at two times, and another stamp."""
     twin = event("t", 30, "09:00", "12:00")
@@ -283,6 +295,7 @@ def test_uids_depend_on_the_events_alone_and_differ() -> None:
         ({"latest": "2026-03-02T09:29"}, "latest: the event does not fit"),
         ({"attendees": ["ann"]}, "attendees: expected mail addresses"),
         ({"attendees": ["a@b\r\nX:1"]}, "attendees: expected mail addresses"),
+        ({"attendees": ["a@b@c"]}, "attendees: expected mail addresses"),
         ({"attendees": ["a@b;c"]}, "attendees: expected plain mail addresses"),
         ({"earliest": "tomorrow"}, "earliest: 'tomorrow' is not a time"),
     ],

@@ -187,6 +187,26 @@ def test_bytes_are_accepted_to_the_bound_and_refused_beyond() -> None:
         parse(b"[1, 2]", max_bytes=5)
 
 
+def test_a_long_path_is_cut() -> None:
+    """DOM-1.6."""
+    value: object = {1}
+    for _ in range(20):
+        value = {"k" * 30: value}
+
+    with pytest.raises(ValueRefusedError) as caught:
+        canonical_bytes(value)
+
+    assert len(str(caught.value)) < 300
+    assert "k...: a set" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_only_finite_numbers_have_a_text(number: float) -> None:
+    """DOM-1.2."""
+    with pytest.raises(ValueRefusedError):
+        number_text(number)
+
+
 def test_shared_and_cyclic_containers_end_at_the_bound() -> None:
     """DOM-1.5: thirty levels of ten references to one list are 10^30 values."""
     shared: object = 0

@@ -33,6 +33,7 @@ NOT_A_SCHEMA: dict[str, object] = {
     "an unknown type": schema_of({"a": {"type": "text"}}),
     "a negative bound": schema_of({"a": {"maxItems": -1}}),
     "required is no list": schema_of({}, required="a"),
+    "definitions are a list": schema_of({}, **{"$defs": []}),
     "properties is a list": {"type": "object", "properties": []},
 }
 
