@@ -286,7 +286,9 @@ class _Walk:
             text = f"{tree.size} entries, the head has another size"
             self._found(lesser, "", "head", text)
         elif tree.root() != head.root:
-            self._found(None, "", "head", "the root is not that of the entries")
+            # A place of its own only where nothing else has told one already.
+            known = None if self.findings else frontier
+            self._found(*_first_difference(tree, head, known))
         elif tree.size and self._time_us != head.time_us:
             self._found(None, "", "head", "the time is not the latest of the entries")
         if frontier is not None and frontier != tree:
@@ -327,3 +329,32 @@ class _Walk:
             return
         name = stream if type(stream) is str else ""
         self.findings.append(Finding(position, printable(name), kind, message))
+
+
+def _first_difference(
+    tree: Frontier, head: LedgerHead, frontier: Frontier | None
+) -> tuple[int | None, str, str, str]:
+    """Say where the entries are not those the root was computed from.
+
+    Entries that fit each on their own but stand in another order show only in the
+    tree. The head keeps the roots of its perfect subtrees; the first of them that
+    differs bounds the place (AUD-6.9).
+    """
+    text = "the root is not that of the entries"
+    if frontier is None or frontier.size != tree.size or frontier.root() != head.root:
+        return None, "", "head", text
+    start = 0
+    for was, is_now, length in zip(
+        frontier.hashes, tree.hashes, _subtrees(tree.size), strict=True
+    ):
+        if was != is_now:
+            break
+        start += length
+    else:
+        length = tree.size - start
+    return start, "", "head", f"{text}, somewhere from {start} to {start + length - 1}"
+
+
+def _subtrees(size: int) -> list[int]:
+    """Give the sizes of the perfect subtrees of a tree, the largest first."""
+    return [1 << bit for bit in reversed(range(size.bit_length())) if size >> bit & 1]
