@@ -1,0 +1,1 @@
+"""A domain that adds up baskets."""
