@@ -24,13 +24,14 @@ class Told:
     """What a child has left behind in its notes.
 
     Attributes:
-        calls: The steps of the domain calls, in order, noted by the domain itself.
+        calls: The steps of the domain calls, in order, noted by the domain itself; in a
+            crowd, pairs of execution id and step.
         killed: The name of the moment at which it killed itself.
         told: What it acknowledged, in a list of one; empty when it told nothing.
         moments: The names of all moments, where it lived to the end.
     """
 
-    calls: list[int]
+    calls: list[object]
     killed: str | None
     told: list[object]
     moments: list[str]

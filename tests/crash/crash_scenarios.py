@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import TYPE_CHECKING, ClassVar
+import threading
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from audit.log import AuditEventLog
 from audit.store.faults import Faults
@@ -38,6 +39,7 @@ from tokens.selector import Selector
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from audit.store.faults import Moment
     from audit.store.sqlite import SqliteStore
     from stage2_domains.parameters import IsolatedParameters
     from stage3.outcome import PlanOutcome
@@ -216,6 +218,48 @@ def run_plan(job: Job) -> None:
     stage.tell({"success": outcome.success, "code": code, "results": outcome.results})
 
 
+def run_crowd(job: Job) -> None:
+    """Run plans on several threads, which share commits, and die at one COMMIT.
+
+    Before it dies at ``before commit`` the others get the processor for a moment: who
+    goes on before that commit is durable goes on then, and leaves a note of it.
+    """
+    notes = Notes(str(job["notes"]))
+    fatal = (str(job["when"]), "commit", job["kill_at"])
+
+    def watch(moment: Moment) -> None:
+        if moment == fatal:
+            threading.Event().wait(0.02)
+            notes.add({"killed": "commit"})
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    faults = Faults()
+    ports = SqlitePorts(ManualClock(START_US), faults.connect, SYSTEM_TIMING, 30.0)
+    store = open_sqlite(str(job["url"]), ports=ports, ledger_id=LEDGER_ID)
+    ids = [str(each) for each in cast("list[object]", job["ids"])]
+    called = threading.local()
+    executor = executor_on(
+        store, "crowd", lambda step: notes.add({"call": [called.by, step]})
+    )
+    faults.watch(watch)
+
+    def play(mine: list[str]) -> None:
+        for execution_id in mine:
+            called.by = execution_id
+            outcome = execute(executor, job["token"], execution_id)
+            notes.add({"told": [execution_id, outcome.success]})
+
+    threads = int(str(job["threads"]))
+    crowd = [
+        threading.Thread(target=play, args=(ids[number::threads],), daemon=True)
+        for number in range(threads)
+    ]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+
+
 def stand_still() -> None:
     """Wait inside the domain for the driver's word, or for the end."""
     message = json.dumps({"inside": os.getpid()}).encode() + b"\n"
@@ -266,6 +310,7 @@ def construct(job: Job) -> None:
 
 SCENARIOS: dict[str, Callable[[Job], None]] = {
     "run_plan": run_plan,
+    "run_crowd": run_crowd,
     "issue": issue,
     "revoke_token": revoke_token,
     "revoke_user": revoke_user,
