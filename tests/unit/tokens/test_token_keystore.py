@@ -173,8 +173,10 @@ def test_file_and_folder_are_on_disk_when_saving_returns(
     real_fsync, real_link, seen = os.fsync, os.link, []
 
     def fsync(descriptor: int) -> None:
-        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        seen.append("folder" if is_folder else "file")
+        status = os.fstat(descriptor)
+        # An empty file at this moment would be durable and worthless.
+        whole = "file" if status.st_size > 100 else "empty file"
+        seen.append("folder" if stat.S_ISDIR(status.st_mode) else whole)
         real_fsync(descriptor)
 
     def link(source: str, target: str) -> None:
@@ -242,8 +244,10 @@ def test_a_passphrase_is_1_to_1024_bytes(tmp_path: Path, word: object) -> None:
         save_key(tmp_path / "k", ISSUE_KEY, word, stretching=FAST)
     with pytest.raises(ValueError, match="passphrase must"):
         load_key(tmp_path / "k", word)
-    save_key(tmp_path / "k", ISSUE_KEY, b"x" * 1024, stretching=FAST)
-    assert load_key(tmp_path / "k", b"x" * 1024).kid == ISSUE_KEY.kid
+    for good in (b"x", b"x" * 1024):
+        path = tmp_path / str(len(good))
+        save_key(path, ISSUE_KEY, good, stretching=FAST)
+        assert load_key(path, good).kid == ISSUE_KEY.kid
 
 
 def test_a_file_with_any_byte_changed_is_refused(tmp_path: Path) -> None:
@@ -282,6 +286,31 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
 
     with pytest.raises(KeystoreError, match="not a key file"):
         load_key(path, WORD)
+
+
+def test_a_file_is_read_up_to_its_longest(tmp_path: Path) -> None:
+    """TOK-7.5, TOK-7.6."""
+    path = saved(tmp_path)
+    for size, sentence in ((4096, "not canonical"), (4097, "too long")):
+        rewritten(path, b"x" * (size - 1) + b"\n")
+        with pytest.raises(KeystoreError, match=sentence):
+            load_key(path, WORD)
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    """TOK-7.1: whether it goes well or not."""
+    lowest = os.dup(0)
+    os.close(lowest)
+    path = saved(tmp_path)
+    load_key(path, WORD)
+    for refused in (tmp_path, path):
+        refused.chmod(0o755)
+        with pytest.raises(KeystoreError):
+            load_key(refused, WORD)
+    again = os.dup(0)
+    os.close(again)
+
+    assert again == lowest
 
 
 def resealed(path: Path, **changes: object) -> None:
