@@ -121,7 +121,7 @@ def _read_message(text: str, block: Block) -> None:
 
 def _read_source(text: str, frame: Frame) -> None:
     """Keep the first source line; what follows it only marks columns."""
-    if not frame.source and text.strip("~^ "):
+    if not frame.source:
         frame.source = text
 
 

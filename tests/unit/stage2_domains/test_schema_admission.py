@@ -175,6 +175,7 @@ def test_a_schema_is_accepted_to_its_size_and_refused_beyond() -> None:
         register(schema_of({}, description="x" * (MAX_SCHEMA_BYTES - frame + 1)))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_nothing_is_retrieved_to_judge_a_value(tmp_path: Path) -> None:
     """DOM-4.2: even for a schema that admission would have refused."""
     there = tmp_path / "there.json"
