@@ -84,7 +84,7 @@ def sign_compact(payload: Mapping[str, JsonValue], *, typ: str, key: Signer) -> 
             longer than ``MAX_COMPACT_CHARACTERS``.
 
     Source:
-        TOK-3.1 to TOK-3.5, TOK-5.2.
+        TOK-3.1 to TOK-3.5, TOK-3.7, TOK-5.2.
     """
     if key.purpose != PURPOSE_OF_TYPE[typ]:
         raise AuthorityError(
@@ -127,7 +127,7 @@ def verify_compact(
         TokenSignatureError: That key did not sign exactly these characters.
 
     Source:
-        docs/spec/tokens.md, TOK-3.1 to TOK-3.6, in that order.
+        docs/spec/tokens.md, TOK-3.1 to TOK-3.5, in that order.
     """
     # (1) TOK-3.1: bound the input before looking at it, then cut it in three.
     header, body, tail = _segments(text)
