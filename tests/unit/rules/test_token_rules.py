@@ -122,6 +122,21 @@ def test_a_token_that_is_no_good_starts_nothing(story: str) -> None:
         assert recorder.calls == []
 
 
+def test_a_plan_of_another_user_is_refused() -> None:
+    """Rules 2A.3, 7.9: PLAN_USER_MISMATCH, though the caller is the right one."""
+    recorder = Recorder()
+    with Harness(domains=[recorder]) as harness:
+        token = harness.issue(scope=SCOPE)
+
+        outcome = harness.orchestrator.execute_plan(
+            token.token_hash, "alice", "direct_command", harness.plan(ECHO, user="bob")
+        )
+
+    assert_trail(outcome, refused("PLAN_USER_MISMATCH"))
+    assert "mismatch" in sentence(outcome)
+    assert recorder.calls == []
+
+
 def test_all_checks_pass_or_the_first_that_fails_is_the_answer() -> None:
     """Rules 2A.5, 2A.6: revoked goes before a wrong user and a wrong trigger."""
     with Harness(domains=[Recorder()]) as harness:
