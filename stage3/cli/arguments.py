@@ -70,7 +70,7 @@ def parse(words: Sequence[str]) -> Given:
 
     Raises:
         UsageError: They are not those of a command.
-        SystemExit: Help or the version was asked for, and printed.
+        HelpRequested: Help was asked for.
     """
     given = new_parser().parse_args(_with_key_ids(words), namespace=Given())
     # Given before or after the command's name, or nowhere: one meaning.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stage3.cli.arguments import parse
 from stage3.cli.exits import INTERRUPTED, OK
+from stage3.cli.parsers import HelpRequested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,13 +54,26 @@ def main(words: Sequence[str]) -> int:
     try:
         given = parse(words)
         answer = _run(given, _console(as_json=as_json))
-    except SystemExit:
-        return OK  # help was asked for, and printed
+    except HelpRequested as asked:
+        return _help(asked.text)
     except BaseException as error:  # noqa: BLE001 - the outermost frame: all ends here
         from stage3.cli.output.failures import answer_of  # noqa: PLC0415 - rarely needed
 
         answer = answer_of(error)
     return _console(as_json=as_json).deliver(answer)
+
+
+def _help(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (AttributeError, OSError, ValueError):
+        # Once more the long way, which says what is wrong.
+        from stage3.cli.output.answers import Answer  # noqa: PLC0415 - rarely needed
+
+        answer = Answer(document={}, lines=tuple(text.splitlines()))
+        return _console(as_json=False).deliver(answer)
+    return OK
 
 
 def _run(given: Given, console: Console) -> Answer:

@@ -13,11 +13,14 @@ from stage3.cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from _typeshed import SupportsWrite
+
 __all__ = [
     "DEFAULT_HOME",
     "HOME_VARIABLE",
     "Formatter",
     "Groups",
+    "HelpRequested",
     "Parser",
     "add_command",
     "add_common",
@@ -47,8 +50,25 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=28, width=_WIDTH)
 
 
+class HelpRequested(Exception):  # noqa: N818 - nothing is wrong
+    """Somebody asked for help; ``text`` is it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises instead of printing and leaving."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Give the help to the caller; argparse itself forgets what fails to print.
+
+        Raises:
+            HelpRequested: Always.
+        """
+        del file
+        raise HelpRequested(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments.
