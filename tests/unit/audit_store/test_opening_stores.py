@@ -269,11 +269,11 @@ def test_a_link_leads_to_the_same_gate_and_notice(tmp_path: Path, path: Path) ->
 
 MOUNTS = """\
 21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-30 21 0:40 / /home rw shared:5 - nfs4 server:/home rw
+30 21 0:40 / /srv rw shared:5 - nfs4 server:/srv rw
 31 30 8:2 / /srv/local rw - xfs /dev/sdb rw
 32 21 0:41 / /with\\040space rw master:1 - cifs //server/share rw
 short line
-33 21 0:42 / /homes rw - tmpfs tmpfs rw
+33 21 0:42 / /srvs rw - tmpfs tmpfs rw
 """
 
 
@@ -282,8 +282,8 @@ short line
     [
         ("/ledger.db", None),
         ("/srv/a/ledger.db", "nfs4"),
-        ("/home", "nfs4"),
-        ("/homes/a.db", None),
+        ("/srv", "nfs4"),
+        ("/srvs/a.db", None),
         ("/srv/local/ledger.db", None),
         ("/with space/ledger.db", "cifs"),
     ],
