@@ -34,7 +34,7 @@ class Transcript:
 
 
 DONE = [
-    Transcript("--version", 0, (r"^stage3 \S+ on Python 3\.",)),
+    Transcript("--version", 0, (r"^stage3 .+ on Python 3\.",)),
     Transcript(
         "domains list", 0, (r"^DOMAIN +METHOD +TIER", r"apollo +analyze_habits")
     ),
