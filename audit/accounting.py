@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from audit.canonical import JsonValue
+from audit.canonical import JsonValue, parse_canonical
 from audit.decoding import Entry
+from audit.errors import LedgerFormatError
 from audit.events import AuditEventType
 from audit.records import StreamHead
 from audit.trail import is_closed
@@ -70,6 +71,12 @@ class StreamState:
     time_us: int
     open_step: tuple[str, int, int] | None = None
     """Token, reservation and step of a start that is not settled yet."""
+
+    opened: tuple[str, str, int] | None = None
+    """Token, user and time of the first entry, where it could be read."""
+
+    code: str | None = None
+    """The reason code of the newest entry that could be read."""
 
     has_row: bool = False
 
@@ -188,16 +195,40 @@ def compare_executions(
         if stream.has_row:
             report("execution", name, "a second row for one execution")
         stream.has_row = True
-        for column, wanted in _execution_columns(stream):
-            if not _same(row.get(column), wanted):
-                report("execution", name, f"{column} differs from the entries")
+        for column in _differing(row, stream):
+            report("execution", name, f"{column} differs from the entries")
     for name, stream in streams.items():
         if name.startswith(_EXECUTION) and not stream.has_row:
             report("execution", name, "the entries have no row")
 
 
+def _differing(row: Row, stream: StreamState) -> list[str]:
+    """Name the columns that say something else than the entries."""
+    columns = _execution_columns(stream)
+    wrong = [name for name, wanted in columns if not _same(row.get(name), wanted)]
+    if is_closed(stream.state) and not _is_outcome(row.get("outcome"), stream.code):
+        wrong.append("outcome")
+    return wrong
+
+
+def _is_outcome(value: object, code: str | None) -> bool:
+    """Tell whether a row keeps this reason code as outcome, or success for None."""
+    try:
+        kept = parse_canonical(_text(value).encode())
+    except (LedgerFormatError, UnicodeEncodeError):
+        return False
+    if type(kept) is not dict:
+        return False
+    is_success = kept.get("success")
+    return is_success is (code is None) and kept.get("code") == code
+
+
 def _execution_columns(stream: StreamState) -> tuple[tuple[str, str | int], ...]:
+    token_hash, user_id, time_us = stream.opened or ("", "", -1)
     return (
+        ("token_hash", token_hash),
+        ("user_id", user_id),
+        ("started_us", time_us),
         ("events", stream.size),
         ("last_hash", stream.last_hash.hex()),
         ("trail_state", stream.state),

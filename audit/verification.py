@@ -217,6 +217,9 @@ class _Walk:
         stream.size = entry.index + 1
         stream.last_hash = leaf
         stream.time_us = entry.time_us
+        stream.code = None if entry.reason_code is None else entry.reason_code.value
+        if stream.opened is None:
+            stream.opened = (entry.token_hash, entry.user_id, entry.time_us)
         return self._advance(place, entry, stream)
 
     def _advance(self, place: int, entry: Entry, stream: StreamState) -> str | None:

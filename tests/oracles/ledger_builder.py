@@ -8,7 +8,8 @@ not added up from the entries.
 from dataclasses import dataclass, field
 
 from audit.accounting import Records
-from audit.entry import draft_entry, encode_entry
+from audit.canonical import canonical_text
+from audit.entry import decode_entry, draft_entry, encode_entry
 from audit.events import AuditEventType, EventType, PlatformEventType, ReasonCode
 from audit.merkle import EMPTY, Frontier, leaf_hash
 from audit.records import LedgerHead, StoredEntry
@@ -81,8 +82,18 @@ class Ledger:
     def _note_execution(self, row: StoredEntry) -> None:
         if row.stream.startswith("execution:"):
             name = row.stream.removeprefix("execution:")
+            entry = decode_entry(row.data)
+            code = entry.reason_code
+            ended = {"success": code is None}
+            if code is not None:
+                ended |= {"code": code.value, "step": None}
+            first = self.executions.get(name, {})
             self.executions[name] = {
                 "execution_id": name,
+                "token_hash": first.get("token_hash", entry.token_hash),
+                "user_id": first.get("user_id", entry.user_id),
+                "started_us": first.get("started_us", row.time_us),
+                "outcome": canonical_text(ended) if is_closed(row.state) else None,
                 "events": row.index + 1,
                 "last_hash": row.leaf_hash.hex(),
                 "trail_state": row.state,

@@ -330,6 +330,11 @@ EXECUTION_EDITS: list[tuple[str, object]] = [
     ("trail_state", b""),
     ("state", "other"),
     ("state", None),
+    ("token_hash", f"sha256:{'0' * 64}"),
+    ("user_id", "mallory"),
+    ("user_id", None),
+    ("started_us", 0),
+    ("started_us", "0"),
 ]
 
 
@@ -556,3 +561,44 @@ def test_memory_grows_with_streams_and_not_with_entries() -> None:
 
     peak(1_500)
     assert peak(20_000) < 2 * peak(1_500) + 100_000
+
+
+CLOSED = [row for row in EXECUTIONS if row["state"] == "closed"]
+
+
+@pytest.mark.parametrize("row", CLOSED, ids=lambda row: str(row["execution_id"])[-2:])
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        None,
+        b"{}",
+        "",
+        "[]",
+        "{}",
+        '{"success":1}',
+        '{"code":"TOKEN_REVOKED","success":false}',
+        '{"code":"INTERRUPTED","success":true}',
+        '{"code":null,"success":false}',
+        '{ "success": true }',
+        "\ud800",
+    ],
+)
+def test_an_edited_outcome_is_found(row: Row, outcome: object) -> None:
+    """AUD-8.1: a repeated id is answered with it, so it must be the record's."""
+    edited: Row = {**row, "outcome": outcome}  # type: ignore[dict-item]  # hostile
+    rows = [edited if each is row else each for each in EXECUTIONS]
+
+    assert with_rows(executions=rows) == {
+        ("execution", f"execution:{row['execution_id']}")
+    }
+
+
+def test_the_opposite_outcome_is_found() -> None:
+    """AUD-8.1: a success made of a failure, and the reverse."""
+    for row in CLOSED:
+        failed = '{"code":"INTERRUPTED","success":false}'
+        other = failed if row["outcome"] == '{"success":true}' else '{"success":true}'
+        rows = [
+            {**row, "outcome": other} if each is row else each for each in EXECUTIONS
+        ]
+        assert with_rows(executions=rows)
