@@ -18,6 +18,7 @@ from stage3.records import EXECUTION, OPEN
 
 if TYPE_CHECKING:
     from audit.store.interface import Store
+    from stage3.journal import Claim
     from tokens.registry import TokenRegistry
 
 __all__ = ["Abandoned"]
@@ -30,13 +31,17 @@ class Abandoned:
         self._store = store
         self._registry = registry
         self._owner_id = owner_id
-        self._ids: dict[str, None] = {}
+        self._salts: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    def add(self, execution_id: str) -> None:
-        """Remember an execution that may still be open."""
+    def add(self, claim: Claim) -> None:
+        """Remember an execution that may still be open.
+
+        By its salt as well as its id: the same id may meanwhile be, or have been all
+        along, an execution that goes on, on another thread.
+        """
         with self._lock:
-            self._ids[execution_id] = None
+            self._salts[claim.execution_id] = claim.salt
 
     def close_all(self) -> None:
         """Close every one of them, each in a commit of its own.
@@ -46,11 +51,12 @@ class Abandoned:
                 disagree; what is not closed yet stays remembered.
         """
         with self._lock:
-            waiting = tuple(self._ids)
-        for execution_id in waiting:
-            self._close(execution_id)
+            waiting = tuple(self._salts.items())
+        for execution_id, salt in waiting:
+            self._close(execution_id, salt)
             with self._lock:
-                self._ids.pop(execution_id, None)
+                if self._salts.get(execution_id) == salt:
+                    del self._salts[execution_id]
 
     def try_to_close_all(self) -> None:
         """Close what can be closed now; the rest waits for the next call."""
@@ -59,11 +65,11 @@ class Abandoned:
         except AuditError:
             return
 
-    def _close(self, execution_id: str) -> None:
+    def _close(self, execution_id: str, salt: bytes) -> None:
         with self._store.write() as tx:
             row = tx.get(EXECUTION, execution_id)
             # Absent: its first commit was lost. Not ours or closed: nothing to do.
             if row is None or row["state"] != OPEN:
                 return
-            if row["owner_id"] == self._owner_id:
+            if row["owner_id"] == self._owner_id and row["salt"] == salt:
                 abort_row(tx, self._registry, row)

@@ -5,10 +5,13 @@ Source: docs/spec/execution.md, EXE-4; design section 3 "Idempotency".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from audit.entry import decode_entry
+from audit.errors import LedgerFormatError
 from audit.events import ReasonCode
-from audit.trail import execution_stream
+from audit.merkle import leaf_hash
+from audit.trail import execution_stream, is_closed
 from stage3.outcome import PlanOutcome
 from stage3.records import EXECUTION, OPEN, error_of
 from stage3.refusal import Gate, Refusal, refuse
@@ -63,14 +66,42 @@ def look_up(
             "this execution is in progress, or was interrupted and awaits recovery; "
             "ask again later by the same execution_id",
         )
-    return _replay(row)
+    try:
+        return _replay(tx, claim, row)
+    except (LedgerFormatError, LookupError, TypeError, ValueError):
+        return refuse(
+            Gate.TOKEN,
+            ReasonCode.AUDIT_UNAVAILABLE,
+            "the audit log and the row of this execution_id disagree, so its outcome "
+            "is not known; run `stage3 audit verify`",
+        )
 
 
-def _replay(row: Record) -> PlanOutcome:
-    error = error_of(cast("str", row["outcome"]))
+def _replay(tx: ReadTransaction, claim: Claim, row: Record) -> PlanOutcome:
+    """Give the outcome that the row keeps, where the record bears it out.
+
+    Raises:
+        LedgerFormatError: It does not.
+        LookupError, TypeError, ValueError: The row holds no outcome.
+    """
+    if type(row["outcome"]) is not str:
+        raise LedgerFormatError("the row keeps no outcome")
+    error = error_of(row["outcome"])
+    head = tx.stream_head(execution_stream(claim.execution_id))
+    first, last = (
+        tx.stream_entries(head.stream, place, 1)[0] for place in (0, head.size - 1)
+    )
+    opened, ended = decode_entry(first.data), decode_entry(last.data)
+    kept = (head.size, head.last_hash, None if error is None else error.code)
+    said = (row["events"], leaf_hash(last.data).hex(), ended.reason_code)
+    whose = (opened.token_hash, opened.user_id)
+    if kept != said or whose != (claim.token_hash, claim.user_id):
+        raise LedgerFormatError("the record says something else")
+    if not is_closed(head.state):
+        raise LedgerFormatError("the record has no end")
     return PlanOutcome(
         success=error is None,
         error=error,
-        execution_id=cast("str", row["execution_id"]),
+        execution_id=claim.execution_id,
         replayed=True,
     )

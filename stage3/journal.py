@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING, cast
 from audit.entry import decode_entry
 from audit.errors import LedgerFormatError
 from audit.events import AuditEventType, ReasonCode
+from audit.merkle import leaf_hash
 from audit.text import LedgerText
 from audit.trail import execution_stream, is_closed
 from stage3.entries import PLAN_DOMAIN, PLAN_METHOD, Scribe
 from stage3.errors import FencedError
 from stage3.outcome import PlanError
 from stage3.records import CLOSED, EXECUTION, OPEN, outcome_text
+from tokens.accounting import AccountingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from audit.entry import EntryDraft
-    from audit.records import Receipt
+    from audit.entry import Entry, EntryDraft
+    from audit.records import Receipt, StreamHead
     from audit.store.interface import ReadTransaction, Record, WriteTransaction
     from tokens.registry import TokenRegistry
 
@@ -190,24 +192,17 @@ def abort_row(tx: WriteTransaction, registry: TokenRegistry, row: Record) -> Non
         row: An execution row with state ``open``.
 
     Raises:
-        LedgerFormatError: The stream is not as the row says; it is left alone.
+        LedgerFormatError: Stream, row and counters disagree; they are left alone.
     """
     execution_id = cast("str", row["execution_id"])
     stream = execution_stream(execution_id)
     head = tx.stream_head(stream)
-    if head.size != row["events"] or head.last_hash != row["last_hash"]:
-        raise LedgerFormatError(
-            f"execution {execution_id} and its row disagree; run `stage3 audit verify`"
-        )
-    newest = tx.stream_entries(stream, start=head.size - 1)[-1]
-    last = decode_entry(newest.data)
+    last = _newest(tx, row, head)
     running = last.event_type is AuditEventType.EXECUTION_STARTED
     reserved = cast("int", last.details["reserved"]) if running else 0
     step = cast("int", last.details["step"]) if running else None
     if running:
-        registry.settle(
-            tx, cast("str", row["token_hash"]), reserved=reserved, charged=reserved
-        )
+        _charge_whole(tx, registry, last.token_hash, reserved)
     scribe = Scribe(LedgerText(last.user_id), LedgerText(last.token_hash))
     domain = LedgerText(last.domain) if running else PLAN_DOMAIN
     method = LedgerText(last.method) if running else PLAN_METHOD
@@ -225,6 +220,39 @@ def abort_row(tx: WriteTransaction, registry: TokenRegistry, row: Record) -> Non
     changes["outcome"] = outcome_text(error, INTERRUPTED_SENTENCE)
     changes["closed_us"] = receipts[-1].time_us
     tx.update(EXECUTION, (execution_id,), changes)
+
+
+def _newest(tx: ReadTransaction, row: Record, head: StreamHead) -> Entry:
+    """Read the newest entry of an execution, believing neither row nor columns.
+
+    Raises:
+        LedgerFormatError: The row, the columns and the bytes do not agree.
+    """
+    if head.size == row["events"] and head.last_hash == row["last_hash"]:
+        for stored in tx.stream_entries(head.stream, start=head.size - 1):
+            last = decode_entry(stored.data)
+            is_whole = leaf_hash(stored.data).hex() == head.last_hash
+            if is_whole and (last.stream, last.index) == (head.stream, head.size - 1):
+                return last
+    raise LedgerFormatError(
+        f"{head.stream} and its row disagree; run `stage3 audit verify`"
+    )
+
+
+def _charge_whole(
+    tx: WriteTransaction, registry: TokenRegistry, token_hash: str, reserved: int
+) -> None:
+    """Settle a reservation at its full amount.
+
+    Raises:
+        LedgerFormatError: The counters do not have it.
+    """
+    try:
+        registry.settle(tx, token_hash, reserved=reserved, charged=reserved)
+    except AccountingError as error:
+        raise LedgerFormatError(
+            f"{token_hash} and its counters disagree; run `stage3 audit verify`"
+        ) from error
 
 
 def _standing(

@@ -21,7 +21,7 @@ from stage3.isolation.interface import (
     Violation,
 )
 from stage3.refusal import Gate, Refusal, refuse
-from tokens.limits import Limits, output_units, settle
+from tokens.limits import MAX_LIMIT, Limits, output_units, settle
 
 if TYPE_CHECKING:
     from stage2_domains.canonical import JsonValue
@@ -115,7 +115,8 @@ def _judge_answer(
         sentence=settlement.refusal.sentence,
         record=settlement.refusal.sentence,
     )
-    return Judgement(None, units, settlement.charged, over)
+    # A record holds no larger number.
+    return Judgement(None, min(units, MAX_LIMIT), settlement.charged, over)
 
 
 def _result_misfit(answer: Ok, step: ReadyStep) -> str | None:

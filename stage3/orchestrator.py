@@ -25,7 +25,7 @@ import sys
 from typing import TYPE_CHECKING, Self
 
 from audit.entry import printable
-from audit.errors import AuditError, StoreUnavailableError, StreamConflictError
+from audit.errors import AuditError, StreamConflictError
 from audit.events import ReasonCode
 from stage3.abandoned import Abandoned
 from stage3.admission import foresee
@@ -44,6 +44,7 @@ from stage3.request import Admission, PlanRequest, plan_request, step_request
 from stage3.run import Run
 from stage3.run import error_of as error_at
 from stage3.token_gate import check_clock, validate_token
+from tokens.accounting import AccountingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -261,16 +262,19 @@ class Stage3Orchestrator:
                     raise interrupt  # noqa: TRY301 - the handler below closes the trail
         except (FencedError, StreamConflictError):
             return run.refused(_interrupted())
-        except AuditError as error:
-            if run.journal.size or isinstance(error, StoreUnavailableError):
-                self._abandoned.add(run.claim.execution_id)
+        except (AuditError, AccountingError) as error:
+            self._abandon(run)
             return run.refused(_unavailable(error))
         except BaseException:
             # KeyboardInterrupt, or a defect of ours: the trail is never left open.
-            self._abandoned.add(run.claim.execution_id)
+            self._abandon(run)
             self._abandoned.try_to_close_all()
             raise
         return run.succeeded() if ended is None else ended
+
+    def _abandon(self, run: Run) -> None:
+        if run.may_stand:
+            self._abandoned.add(run.claim)
 
     def _begin(self, run: Run) -> PlanOutcome | None:
         """Commit 1: VALIDATION, and SCOPE, LIMIT, STARTED of step 0; or a refusal."""
@@ -365,7 +369,7 @@ def _interrupted() -> PlanError:
     return PlanError(ReasonCode.INTERRUPTED, INTERRUPTED_SENTENCE)
 
 
-def _unavailable(problem: AuditError) -> PlanError:
+def _unavailable(problem: AuditError | AccountingError) -> PlanError:
     return _unavailable_because(str(problem))
 
 

@@ -64,7 +64,8 @@ def plan_request(
         ValueError: The id is not a UUID, the admission mode is unknown, or a string
             holds a lone surrogate.
     """
-    if not isinstance(execution_plan, ExecutionPlan):
+    # Exactly a plan: a subclass could name one digest and hand out other steps.
+    if type(execution_plan) is not ExecutionPlan:
         raise TypeError("execution_plan must be an ExecutionPlan")
     if admission not in get_args(Admission):
         raise ValueError("admission must be 'stepwise' or 'whole-plan'")

@@ -128,6 +128,11 @@ class Run:
     def step(self, step: ReadyStep) -> None:
         self._step = step
 
+    @property
+    def may_stand(self) -> bool:
+        """Whether anything of this run is durable, or may be."""
+        return self.journal.size > 0 or self._appended is not None
+
     def reclaim(self, execution_id: str) -> None:
         """Claim another id, where the caller's own is taken; nothing was written."""
         self.journal = Journal(replace(self.claim, execution_id=execution_id))
