@@ -107,6 +107,9 @@ class PlatformState:
             return f"key {kid} is not registered"
         if not held.trusted:
             return f"key {kid} has no valid statement of the pinned root key"
+        if held.key.purpose != "issue":
+            # It was of another purpose, unvouched for, when the signature was checked.
+            return f"key {kid} is not for issuing tokens"
         ended = held.signing_ended_leaf
         if ended is not None and issued_leaf >= ended:
             return f"key {kid} signed nothing any more when the token was issued"

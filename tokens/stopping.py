@@ -9,8 +9,9 @@ Spec: docs/spec/authority.md, AUT-4.
 from typing import Final
 
 from audit.entry import decode_entry, draft_entry, ledger_text
+from audit.errors import LedgerFormatError
 from audit.events import AuditEventType, PlatformEventType
-from audit.records import Receipt
+from audit.records import Receipt, StoredEntry
 from audit.signer import Signer
 from audit.store.interface import ReadTransaction, WriteTransaction
 from audit.trail import PLATFORM_STREAM, token_stream
@@ -219,14 +220,22 @@ def _standing(
 def _nothing_issued_since(tx: ReadTransaction, leaf_index: int) -> bool:
     """Tell whether no token was issued after a place in the ledger.
 
-    Read from the entries themselves; after very many of them the answer is no,
-    and everything is revoked once more, which harms nothing.
+    Read from the entries themselves; after very many of them, or where one cannot
+    be read, the answer is no, and everything is revoked once more, which harms
+    nothing.
     """
     entries = tx.entries(leaf_index + 1, LOOKED_BACK)
     return len(entries) < LOOKED_BACK and not any(
-        decode_entry(entry.data).event_type is AuditEventType.TOKEN_ISSUED
-        for entry in entries
+        _may_have_issued(entry) for entry in entries
     )
+
+
+def _may_have_issued(stored: StoredEntry) -> bool:
+    try:
+        return decode_entry(stored.data).event_type is AuditEventType.TOKEN_ISSUED
+    except LedgerFormatError:
+        # Somebody's damaged entry must not keep anybody from stopping everything.
+        return True
 
 
 def _require_issuing_key(platform: PlatformState, kid: str) -> None:
