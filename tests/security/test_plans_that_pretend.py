@@ -9,6 +9,7 @@ import pytest
 from audit.store.faults import open_faulty_store
 from stage2_domains.contract import DomainResult, MethodSpec, Stage2Domain
 from stage2_domains.parameters import IsolatedParameters
+from stage3.journal import Claim
 from stage3.plan import DomainInvocation, ExecutionPlan
 from stage3.pytest_plugin.harness import LEDGER_ID, Harness, ManualClock
 from tests.unit.stage3.probe_domains import OPEN_SCHEMA, Probe
@@ -115,3 +116,59 @@ def test_asking_again_for_what_runs_never_aborts_it(tmp_path: Path) -> None:
         assert another.success
         assert [outcome.success for outcome in outcomes] == [True]
         assert harness.log.verify()
+
+
+def test_only_the_very_execution_that_was_abandoned_is_closed(tmp_path: Path) -> None:
+    """EXE-7.2: the same id may be claimed anew before the next call closes it."""
+    slow, clock = Slow(), ManualClock()
+    store, _ = open_faulty_store(
+        f"sqlite:///{tmp_path}/l.db", clock=clock, ledger_id=LEDGER_ID
+    )
+    with store, Harness(domains=[slow], store=store, clock=clock) as harness:
+        token = harness.issue(scope={"slow": ["answer"]})
+        step = ("slow", "answer", {"x": 1})
+        outcomes: list[PlanOutcome] = []
+        executor = harness.orchestrator
+        running = threading.Thread(
+            target=lambda: outcomes.append(harness.run(token, step, execution_id=ID))
+        )
+        running.start()
+        assert slow.runs.wait(PATIENCE_S)
+        lost = Claim(
+            execution_id=ID,
+            token_hash=token.token_hash,
+            user_id="alice",
+            trigger="direct_command",
+            plan_digest=harness.plan(step).digest,
+            salt=bytes(32),
+            admission="stepwise",
+            owner_id=executor.owner_id,
+            steps=1,
+        )
+        executor._abandoned.add(lost)  # what a lost commit leaves
+        executor._abandoned.close_all()
+        slow.may_end.set()
+        running.join(PATIENCE_S)
+
+        assert [outcome.success for outcome in outcomes] == [True]
+        assert executor._abandoned._salts == {}
+
+
+def test_calls_that_wrote_nothing_leave_nothing_to_close(tmp_path: Path) -> None:
+    """P12, EXE-5.1: a store that cannot be read for a while costs nothing later."""
+    clock = ManualClock()
+    store, faults = open_faulty_store(
+        f"sqlite:///{tmp_path}/l.db", clock=clock, ledger_id=LEDGER_ID
+    )
+    with store, Harness(domains=[Probe()], store=store, clock=clock) as harness:
+        token = harness.issue(scope={"probe": ["answer"]})
+        harness.orchestrator  # noqa: B018 - made before anything fails
+        for _ in range(5):
+            faults.fail_at("begin", 1)
+            refused = harness.run(token, ("probe", "answer", {}))
+            assert refused.error is not None
+            assert refused.error.code == "AUDIT_UNAVAILABLE"
+        faults.heal()
+
+        assert harness.run(token, ("probe", "answer", {})).success
+        assert faults.counts["begin immediate"] == 1 + 1

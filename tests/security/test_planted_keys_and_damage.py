@@ -58,3 +58,22 @@ def test_a_damaged_entry_keeps_nobody_from_revoking_everything(tmp_path: Path) -
     assert world.start(token) == "revoked"
     with closing(open_store(world.url, clock=world.clock)) as store:
         assert try_start(TokenRegistry(store), token) == "revoked"
+
+
+def test_what_cannot_be_read_counts_as_issued(tmp_path: Path) -> None:
+    """AUT-4.5: revoking everything once more harms nothing; leaving it out might."""
+    world = World(path=tmp_path / "ledger.db")
+    world.issue()
+    first = world.authority.revoke(Selector.everything(), "stop", "security")
+    damaged = world.issue(grant("bob")).token_hash
+    world.close()
+    sqlite_edit(
+        tmp_path / "ledger.db",
+        f"UPDATE entry SET data = X'00' WHERE stream = 'token:{damaged}'",  # noqa: S608  # our own
+    )
+    world = World(path=tmp_path / "ledger.db")
+
+    again = world.authority.revoke(Selector.everything(), "stop", "security")
+
+    assert again.leaf_index > first.leaf_index
+    world.close()
