@@ -84,14 +84,16 @@ class AuditEventLog:
             The receipt, once the entry is durable.
 
         Raises:
-            EntryRefusedError: The event cannot be an entry, is of a platform type,
-                lies in the future of the store, or its execution id is missing or
-                superfluous.
+            EntryRefusedError: The event cannot be an entry, names nobody or
+                nothing (rules 4B.1), is of a platform type, lies in the future of the
+                store, or its execution id is missing or superfluous.
             GrammarError: It may not follow, or id or token hash have another form.
             AuditWriteError: It could not be made durable.
         """
         sys.audit(_GUARD, "log.append")
         stream = _stream_of(event, execution_id)
+        if not (event.user_id and event.token_hash and event.domain and event.method):
+            raise EntryRefusedError("user, token, domain and method are not empty")
         draft = draft_entry(
             event.event_type,
             user_id=event.user_id,

@@ -133,7 +133,8 @@ class Harness:
     Args:
         url: Where the ledger lives; a private memory store by default.
         domains: Test domains to register as trusted, beside the built-in ones.
-        seed: Of keys, ids and salts: the same seed gives the same bytes.
+        seed: Of keys, ids and salts: the same seed gives the same bytes. Another
+            harness on the same store needs another seed, or its ids would repeat.
         store: An open store to use instead of ``url``, for example a faulty one; the
             harness does not close it.
 
