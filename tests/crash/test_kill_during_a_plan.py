@@ -27,6 +27,7 @@ from tests.crash.crash_judge import (
     make_scene,
     telling,
 )
+from tests.crash.crash_scenarios import execute, executor_on
 from tests.oracles.fast_folder import fast_folder
 
 if TYPE_CHECKING:
@@ -100,6 +101,29 @@ def test_a_plan_killed_inside_a_domain_is_closed_with_its_effect_unknown(
     assert process.ended() == -signal.SIGKILL
     assert copy.notes("run_plan").calls == list(range(step + 1))
     judge_plan(copy, step + 1, by_recover=step % 2 == 0)
+
+
+def test_who_asks_again_before_recovery_is_told_that_it_is_in_progress(
+    process: CrashProcess, scene: Scene
+) -> None:
+    """EXE-4.2, EXE-4.5: by an executor that was there before the other one died."""
+    copy = scene.copy("survivor")
+    calls: list[int] = []
+    with copy.open() as store, executor_on(store, "survivor", calls.append) as executor:
+        process.start(copy.job("run_plan", stand_still_at=1))
+        os.kill(process.inside(), signal.SIGKILL)
+        assert process.ended() == -signal.SIGKILL
+
+        early = execute(executor, scene.token, ID)
+        assert recover(store).closed == (ID,)
+        late = execute(executor, scene.token, ID)
+
+        assert early.error is not None
+        assert early.error.code == "EXECUTION_IN_PROGRESS"
+        assert late.error is not None
+        assert (late.error.code, late.replayed) == ("INTERRUPTED", True)
+        assert calls == []
+        assert AuditEventLog(store).verify()
 
 
 def test_a_process_that_stands_still_is_alive_and_is_left_alone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["gather", "play", "started"]
+__all__ = ["gather_all", "play", "started"]
 
 ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 1_200.0
@@ -56,8 +57,7 @@ def play(
 ) -> list[Report]:
     """Run one part in several processes at once and gather the reports in order.
 
-    A worker that fails lets the others wait in vain until their patience ends, so
-    what is raised is the first failure in the order of ``jobs``.
+    The first worker that fails ends them all: the others would wait for it in vain.
     """
     with ExitStack() as stack:
         processes = [
@@ -65,4 +65,17 @@ def play(
             for number, job in enumerate(jobs)
         ]
         meanwhile()
-        return [gather(process) for process in processes]
+        return gather_all(processes)
+
+
+def gather_all(processes: Sequence[subprocess.Popen[bytes]]) -> list[Report]:
+    """Wait for the reports of all, or for the first failure."""
+    with ThreadPoolExecutor(len(processes)) as pool:
+        reports = [pool.submit(gather, process) for process in processes]
+        done, _ = wait(reports, return_when=FIRST_EXCEPTION)
+        failed = [each for each in done if each.exception() is not None]
+        if failed:
+            for process in processes:
+                process.kill()
+            failed[0].result()
+        return [each.result() for each in reports]

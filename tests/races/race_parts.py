@@ -10,18 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from audit.store.faults import LOCKED, Faults
-from stage3.records import EXECUTION
+from audit.store.faults import LOCKED, Faults, failure
+from audit.store.timing import SYSTEM_TIMING, Timing
 from stage3.recovery import recover
 from tests.races.race_board import OPEN, STOPPED, Board
 from tests.races.race_mutants import make_registry
-from tests.races.race_world import Round, World, authority_on, key_of, open_world
+from tests.races.race_world import (
+    LOCK_TIMEOUT_S,
+    Round,
+    World,
+    authority_on,
+    key_of,
+    open_world,
+)
 from tokens.selector import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from audit.records import Receipt
+    from audit.store.faults import Moment
     from stage3.outcome import PlanOutcome
     from tests.races.race_world import Player
     from tokens.authority import TokenAuthority
@@ -331,12 +339,15 @@ def abandon(job: Job) -> Report:
     told: list[str] = []
     ids = cast("list[str]", job["ids"])
     with Board(Path(str(job["board"]))) as board:
-        faults = Faults()
-        world = open_world(str(job["ledger"]), board, faults.connect, timeout_s=0.0)
+        faults, hurry = Faults(), Hurry()
+        world = open_world(str(job["ledger"]), board, faults.connect, hurry.timing)
         with world.store:
             for played, execution_id in zip(rounds_of(job), ids, strict=True):
                 player = world.player(f"abandons {played.number}")
-                told.append(leave_half_way(world, faults, player, played, execution_id))
+                faults.watch(hurry)
+                outcome = player.play(played, execution_id)
+                told.append("" if outcome.error is None else outcome.error.code.value)
+                faults.heal()
                 meet(board, job, 0, played.number)
                 if played.number % 2 == 0:
                     player.executor._abandoned.try_to_close_all()
@@ -344,22 +355,28 @@ def abandon(job: Job) -> Report:
     return {"told": told}
 
 
-def leave_half_way(
-    world: World, faults: Faults, player: Player, played: Round, execution_id: str
-) -> str:
-    """Claim and start, and find the lock taken when the domain has answered.
+class Hurry:
+    """Finds the lock taken after the first commit, and no time left to wait for it.
 
-    This store waits for no lock, so that the first commit may be refused too, by
-    somebody who really has the lock; then nothing is claimed yet, and asked again.
+    Everywhere else the store has all its time, since others really have its lock.
     """
-    while True:
-        faults.fail_at("begin immediate", 2, code=LOCKED, lasting=True)
-        outcome = player.play(played, execution_id)
-        faults.heal()
-        with world.store.read() as tx:
-            is_claimed = tx.get(EXECUTION, execution_id) is not None
-        if is_claimed:
-            return "" if outcome.error is None else outcome.error.code.value
+
+    def __init__(self) -> None:
+        self._skew_s = 0.0
+        self._has_started = False
+        self.timing = Timing(
+            monotonic=lambda: SYSTEM_TIMING.monotonic() + self._skew_s,
+            pause=SYSTEM_TIMING.pause,
+        )
+
+    def __call__(self, moment: Moment) -> None:
+        """Let the time run out, then say that the lock is taken."""
+        if moment[:2] == ("after", "commit"):
+            self._has_started = True
+        elif self._has_started and moment[:2] == ("before", "begin immediate"):
+            self._has_started = False
+            self._skew_s += 2 * LOCK_TIMEOUT_S
+            raise failure(LOCKED)
 
 
 def recover_abandoned(job: Job) -> Report:

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     from audit.store.session import Connect
     from audit.store.sqlite import SqliteStore
+    from audit.store.timing import Timing
     from stage2_domains.parameters import IsolatedParameters
     from stage3.outcome import PlanOutcome
     from tests.races.race_board import Board
 
 __all__ = [
+    "LOCK_TIMEOUT_S",
     "SCOPE",
     "Player",
     "Round",
@@ -158,14 +160,14 @@ def open_world(
     path: Path | str,
     board: Board,
     connect: Connect = connect_sqlite,
-    timeout_s: float = LOCK_TIMEOUT_S,
+    timing: Timing = SYSTEM_TIMING,
 ) -> World:
     """Open or make the ledger at ``path`` with the board's clock."""
     ports = SqlitePorts(
         clock=board.clock,
         connect=connect,
-        timing=SYSTEM_TIMING,
-        lock_timeout_s=timeout_s,
+        timing=timing,
+        lock_timeout_s=LOCK_TIMEOUT_S,
     )
     url = f"sqlite:///{Path(path)}"
     return World(open_sqlite(url, ports=ports, ledger_id=LEDGER_ID), board)

@@ -13,7 +13,7 @@ from stage3.recovery import recover
 from tests.oracles.fast_folder import fast_folder
 from tests.races.race_board import Board
 from tests.races.race_checks import read_lines, spent_by
-from tests.races.race_driver import gather, started
+from tests.races.race_driver import gather_all, started
 from tests.races.race_world import issue_round, open_world
 
 PLANS = 60
@@ -36,10 +36,9 @@ def test_recovery_never_closes_what_a_live_owner_runs() -> None:
             started(folder, "recover_on", "recoverer", job) as recovering,
             started(folder, "live_on", "liver", job) as living,
         ):
-            told = gather(living)["told"]
-            report = gather(recovering)
+            life, report = gather_all([living, recovering])
 
-        assert told == [""] * PLANS
+        assert life["told"] == [""] * PLANS
         assert report["closed"] == 0
         assert report["recoveries"] > 0
         with open_world(folder / "ledger.db", board).store as store:
@@ -68,10 +67,9 @@ def test_a_plan_closed_by_its_owner_and_by_recovery_at_once_is_closed_once() -> 
             started(folder, "abandon", "owner", job) as owning,
             started(folder, "recover_abandoned", "recoverer", job) as recovering,
         ):
-            told = gather(owning)["told"]
-            by_recovery = gather(recovering)["closed"]
+            owner, recovery = gather_all([owning, recovering])
 
-        assert told == ["AUDIT_UNAVAILABLE"] * ABANDONED
+        assert owner["told"] == ["AUDIT_UNAVAILABLE"] * ABANDONED
         with open_world(folder / "ledger.db", board).store as store:
             recover(store)
             log = AuditEventLog(store)
@@ -87,4 +85,4 @@ def test_a_plan_closed_by_its_owner_and_by_recovery_at_once_is_closed_once() -> 
         for played in rounds:
             assert spent_by(lines, played.token, 1).charged == reserved[0]
         # An owner that only goes away leaves it to the next recovery at the latest.
-        assert len(by_recovery) > 0
+        assert len(recovery["closed"]) > 0
