@@ -205,7 +205,10 @@ class Writer:
             self._saved = True
             return session
         while deadline.wait_for_next_try():
-            if self._gate.try_enter(exclusive=exclusive) and self._try_begin(session):
+            # A shared block that waits here for another process closes the gate for
+            # an exclusive one that waits behind it: else nobody would.
+            closing = exclusive or self.turnstile.exclusive_waits
+            if self._gate.try_enter(exclusive=closing) and self._try_begin(session):
                 self._refuse_replaced()
                 return session
         raise StoreBusyError("another process kept the store locked")
