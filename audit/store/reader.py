@@ -75,6 +75,10 @@ class Reader:
         except FAILURES:
             session.close()
             return
+        except BaseException:
+            # An interrupt: nobody is left who would close it.
+            session.close()
+            raise
         if self._is_closed or len(self._idle) >= _MAX_IDLE:
             session.close()
         else:
