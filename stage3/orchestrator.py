@@ -110,6 +110,7 @@ class Stage3Orchestrator:
         if self._store.latch is None:
             close_orphans(self._store, token_registry)
         self._hold = self._store.hold(self.owner_id)
+        self._is_closed = False
         self._abandoned = Abandoned(self._store, token_registry, self.owner_id)
 
     # What callers use ------------------------------------------------------------
@@ -142,8 +143,8 @@ class Stage3Orchestrator:
 
         Raises:
             TypeError: An argument is of the wrong type. Nothing was recorded.
-            ValueError: ``execution_id`` is not a UUID, ``admission`` is no mode, or
-                a string cannot be encoded. Nothing was recorded.
+            ValueError: ``execution_id`` is not a UUID, ``admission`` is no mode, a
+                string cannot be encoded, or ``close`` was called. Nothing was recorded.
             KeyboardInterrupt: As it came; the trail was closed with ABORTED first.
 
         Source:
@@ -228,8 +229,11 @@ class Stage3Orchestrator:
     def close(self) -> None:
         """Give up ownership and release the boxes. Closing twice is allowed.
 
-        The store stays open: it is the caller's.
+        Later plans are refused with ``ValueError``. A plan that is running on another
+        thread answers ``INTERRUPTED`` if recovery closes it first. The store stays
+        open: it is the caller's.
         """
+        self._is_closed = True
         self._hold.close()
         for tier in self._tiers.values():
             tier.close()
@@ -248,6 +252,8 @@ class Stage3Orchestrator:
     # The loop --------------------------------------------------------------------
 
     def _execute(self, request: PlanRequest) -> PlanOutcome:
+        if self._is_closed:
+            raise ValueError("the orchestrator is closed; make another one")
         run = self._make_run(request)
         try:
             self._abandoned.close_all()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from audit.entry import draft_entry
+from audit.errors import EntryRefusedError, LedgerFormatError
 from audit.events import PlatformEventType
 from audit.log import AuditEventLog
 from audit.trail import PLATFORM_STREAM
@@ -119,10 +120,20 @@ def _close_orphan(
         row = tx.get(EXECUTION, execution_id)
         if row is None or row["state"] != OPEN:
             return False
-        if store.is_held(cast("str", row["owner_id"])):
+        if _is_owned(store, row):
             return False
         abort_row(tx, registry, row)
         return True
+
+
+def _is_owned(store: Store, row: Record) -> bool:
+    try:
+        return store.is_held(cast("str", row["owner_id"]))
+    except EntryRefusedError as error:
+        raise LedgerFormatError(
+            f"execution {_id(row)} names an owner that no executor can be; "
+            "run `stage3 audit verify`"
+        ) from error
 
 
 def _id(row: Record) -> str:

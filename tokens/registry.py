@@ -123,6 +123,7 @@ class TokenRegistry:
 
         Raises:
             RegistryIntegrityError: The records of one cannot be believed.
+            EntryRefusedError: The name is no string, or cannot be encoded.
             AuditWriteError: The store cannot be read.
 
         Source:

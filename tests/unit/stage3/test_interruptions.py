@@ -408,6 +408,38 @@ def test_the_domains_are_frozen_when_an_orchestrator_takes_them() -> None:
             harness.domains.register(Probe(), trusted=True)
 
 
+def test_a_closed_orchestrator_takes_no_more_plans() -> None:
+    """EXE-8.4."""
+    with Harness(domains=[Probe()]) as harness:
+        token = harness.issue(scope={"probe": ALL})
+        orchestrator = harness.orchestrator
+        orchestrator.close()
+        orchestrator.close()
+        size = harness.log.head().size
+
+        with pytest.raises(ValueError, match="closed"):
+            harness.run(token, ANSWER)
+
+        assert harness.log.head().size == size
+
+
+def test_an_orphan_with_an_owner_that_nobody_can_be_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    """EXE-7.5: the constructor raises what it documents."""
+    clock = left_open(tmp_path)
+    with open_store(f"sqlite:///{tmp_path}/ledger.db", clock=clock) as store:
+        store.declare(EXECUTION)
+        with store.write() as tx:
+            tx.update(EXECUTION, (ID,), {"owner_id": "../x"})
+
+        with (
+            Harness(store=store, clock=clock, seed="b") as second,
+            pytest.raises(LedgerFormatError, match="owner"),
+        ):
+            second.orchestrator  # noqa: B018 - made here
+
+
 # Repeated ids ------------------------------------------------------------------------
 
 
