@@ -35,7 +35,7 @@ MOST_ONCE_CLOSED = PROCESSES * THREADS
 thread has at most one start in it, because it waits for that commit."""
 USUAL_FROM_ASKING = 64
 """From the call to the closing of the gate a stopper only needs the processor; while a
-busy machine has none to give, starters go on. So this bounds what is usual, not each."""
+busy machine has none to give, starters go on. So this bounds the usual, not each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""After a stop has returned nothing starts under what was stopped (promise P4).
+"""After a stop has returned nothing starts under what was stopped (P4, EXE-7.9).
 
 The point at which a start and a stop are ordered is the start's transaction, the one
 that makes EXECUTION_STARTED durable: it takes the store's one write lock before it

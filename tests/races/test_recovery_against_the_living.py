@@ -1,6 +1,6 @@
 """Recovery in one process while the owners of another live, close and go away.
 
-EXE-7.2, EXE-7.3; promise P9: exactly one end for every start.
+EXE-7.2, EXE-7.3, EXE-7.8; promise P9: exactly one end for every start.
 """
 
 from __future__ import annotations
