@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from stage3.run import Place, Run
     from tokens.credential import Claims
     from tokens.registry import TokenRegistry
-    from tokens.snapshot import TokenSnapshot
+    from tokens.state.snapshot import TokenSnapshot
 
 __all__ = ["admit", "complete", "refuse_id"]
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from audit.records import StreamHead
     from stage3.admission import ReadyStep
     from stage3.judgement import Judgement
-    from tokens.accounting import Reservation
     from tokens.credential import Claims
-    from tokens.snapshot import TokenSnapshot
+    from tokens.state.accounting import Reservation
+    from tokens.state.snapshot import TokenSnapshot
 
 __all__ = ["PLAN_DOMAIN", "PLAN_METHOD", "Scribe", "commitment"]
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stage2_domains.registry import RegisteredDomain
     from stage3.plan import DomainInvocation
     from tokens.credential import Claims
-    from tokens.snapshot import TokenSnapshot
+    from tokens.state.snapshot import TokenSnapshot
 
 __all__ = ["check_existence", "check_limits", "check_parameters", "check_scope"]
 

@@ -26,7 +26,7 @@ from stage3.entries import PLAN_DOMAIN, PLAN_METHOD, Scribe
 from stage3.errors import FencedError
 from stage3.outcome import PlanError
 from stage3.records import CLOSED, EXECUTION, OPEN, outcome_text
-from tokens.accounting import AccountingError
+from tokens.state.accounting import AccountingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -44,7 +44,7 @@ from stage3.request import Admission, PlanRequest, plan_request, step_request
 from stage3.run import Run
 from stage3.run import error_of as error_at
 from stage3.token_gate import check_clock, validate_token
-from tokens.accounting import AccountingError
+from tokens.state.accounting import AccountingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from stage3.refusal import Gate, Refusal, our_words, refuse
 
 if TYPE_CHECKING:
     from tokens.credential import Claims
-    from tokens.snapshot import TokenSnapshot
+    from tokens.state.snapshot import TokenSnapshot
 
 __all__ = [
     "CLOCK_TOLERANCE_US",

@@ -8,8 +8,8 @@ signing code. Code of this project imports the submodules.
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tokens.acts.issued import IssuedToken
     from tokens.authority import TokenAuthority
-    from tokens.claims import Claims
     from tokens.credential import handle, token_hash_of, verify_credential
     from tokens.errors import (
         AmbiguousAuthorizationError,
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
         TokenSignatureError,
         TokenUnknownError,
     )
-    from tokens.issued import IssuedToken
+    from tokens.format.claims import Claims
     from tokens.keys import SigningKey, VerificationKey, jwks
     from tokens.keystore import load_key, save_key
     from tokens.limits import Limits, Usage
-    from tokens.listing import TokenFilter, TokenPage
     from tokens.model import CapabilityToken
-    from tokens.registered import RegisteredToken
     from tokens.registry import TokenRegistry
-    from tokens.selector import Selector
+    from tokens.state.listing import TokenFilter, TokenPage
+    from tokens.state.registered import RegisteredToken
+    from tokens.state.selector import Selector
 
 __all__ = [
     "AmbiguousAuthorizationError",

@@ -4,7 +4,7 @@ The authority and the keystore are not among them: the root loads those by
 themselves, so that whoever only reads tokens loads neither.
 """
 
-from tokens.claims import Claims
+from tokens.acts.issued import IssuedToken
 from tokens.credential import handle, token_hash_of, verify_credential
 from tokens.errors import (
     AmbiguousAuthorizationError,
@@ -20,14 +20,14 @@ from tokens.errors import (
     TokenSignatureError,
     TokenUnknownError,
 )
-from tokens.issued import IssuedToken
+from tokens.format.claims import Claims
 from tokens.keys import SigningKey, VerificationKey, jwks
 from tokens.limits import Limits, Usage
-from tokens.listing import TokenFilter, TokenPage
 from tokens.model import CapabilityToken
-from tokens.registered import RegisteredToken
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.listing import TokenFilter, TokenPage
+from tokens.state.registered import RegisteredToken
+from tokens.state.selector import Selector
 
 __all__ = [
     "AmbiguousAuthorizationError",

@@ -19,19 +19,19 @@ from typing import Final
 from audit.records import Receipt
 from audit.signer import Signer
 from audit.store.interface import Store, WriteTransaction
+from tokens.acts.issued import IssuedToken
+from tokens.acts.issuing import draft_issue, write_issue
+from tokens.acts.key_changes import KeyBook, Stated
+from tokens.acts.signers import Act, Entropy, SignerRing
+from tokens.acts.stopping import Stopper
 from tokens.credential import sign_credential, token_id, verify_signature
 from tokens.errors import AuthorityError
-from tokens.issued import IssuedToken
-from tokens.issuing import draft_issue, write_issue
-from tokens.key_changes import KeyBook, Stated
 from tokens.keys import SigningKey, VerificationKey
-from tokens.listing import TokenFilter, TokenPage, list_tokens
 from tokens.model import CapabilityToken
-from tokens.platform_state import PlatformState
-from tokens.reading import TokenReader, root_of, shown_keys
-from tokens.selector import Selector, require_handle
-from tokens.signers import Act, Entropy, SignerRing
-from tokens.stopping import Stopper
+from tokens.state.listing import TokenFilter, TokenPage, list_tokens
+from tokens.state.platform_state import PlatformState
+from tokens.state.reading import TokenReader, root_of, shown_keys
+from tokens.state.selector import Selector, require_handle
 
 __all__ = ["TokenAuthority"]
 

@@ -17,7 +17,13 @@ from typing import Final
 
 from audit.signer import Signer
 from tokens.base64url import decode_base64url, encode_base64url
-from tokens.claims import (
+from tokens.errors import (
+    KeyNotTrustedError,
+    TokenExpiredError,
+    TokenMalformedError,
+    TokenNotActiveError,
+)
+from tokens.format.claims import (
     THUMBPRINT_BYTES,
     TOKEN_ID_BYTES,
     Claims,
@@ -27,13 +33,7 @@ from tokens.claims import (
     sha256_text,
     written_claims,
 )
-from tokens.errors import (
-    KeyNotTrustedError,
-    TokenExpiredError,
-    TokenMalformedError,
-    TokenNotActiveError,
-)
-from tokens.jws import CAPABILITY_TYPE, sign_compact, verify_compact
+from tokens.format.jws import CAPABILITY_TYPE, sign_compact, verify_compact
 from tokens.keys import MAX_TIME_S, VerificationKey
 from tokens.model import CapabilityToken
 

@@ -25,8 +25,8 @@ from audit.entry import printable
 from audit.errors import LedgerFormatError
 from tokens.base64url import decode_base64url, encode_base64url
 from tokens.errors import KeystoreError, TokenMalformedError
+from tokens.format.members import integer, object_with, text
 from tokens.keys import SigningKey
-from tokens.members import integer, object_with, text
 
 __all__ = ["DEFAULT_STRETCHING", "Stretching", "load_key", "save_key"]
 

@@ -25,15 +25,6 @@ from audit.events import AuditEventType
 from audit.records import Receipt
 from audit.store.interface import ReadTransaction, Store, WriteTransaction
 from audit.trail import PLATFORM_STREAM
-from tokens.accounting import (
-    AccountingError,
-    Reservation,
-    Start,
-    close_reservation,
-    open_reservation,
-    read_bounding_use,
-    read_usage,
-)
 from tokens.credential import handle
 from tokens.errors import (
     AmbiguousAuthorizationError,
@@ -44,11 +35,20 @@ from tokens.errors import (
 )
 from tokens.keys import VerificationKey
 from tokens.limits import Usage
-from tokens.reading import TokenReader, key_refusal_of, revoker_of, shown_keys
-from tokens.registered import RegisteredToken
-from tokens.snapshot import TokenSnapshot
-from tokens.token_records import TokenRows, read_token_rows
-from tokens.token_trail import token_head
+from tokens.state.accounting import (
+    AccountingError,
+    Reservation,
+    Start,
+    close_reservation,
+    open_reservation,
+    read_bounding_use,
+    read_usage,
+)
+from tokens.state.reading import TokenReader, key_refusal_of, revoker_of, shown_keys
+from tokens.state.registered import RegisteredToken
+from tokens.state.snapshot import TokenSnapshot
+from tokens.state.token_records import TokenRows, read_token_rows
+from tokens.state.token_trail import token_head
 
 __all__ = ["TokenRegistry"]
 

@@ -16,12 +16,12 @@ from tokens.authority import TokenAuthority
 from tokens.errors import AuthorityError
 from tokens.keys import SigningKey, thumbprint
 from tokens.keystore import load_key
-from tokens.reading import TokenReader
+from tokens.state.reading import TokenReader
 
 if TYPE_CHECKING:
     from audit.store.interface import Store
     from stage3.cli.home import Home
-    from tokens.platform_state import PlatformState
+    from tokens.state.platform_state import PlatformState
 
 __all__ = ["Sealed", "SealedKeys", "active_kid", "authority", "platform_of"]
 

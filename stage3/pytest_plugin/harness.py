@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from stage2_domains.contract import Stage2Domain
     from stage3.outcome import PlanOutcome
     from stage3.request import Admission
-    from tokens.issued import IssuedToken
+    from tokens.acts.issued import IssuedToken
 
 __all__ = [
     "LEDGER_ID",

@@ -31,7 +31,7 @@ from tests.crash.crash_scenarios import (
     execute,
     executor_on,
 )
-from tokens.collections import USAGE, USE
+from tokens.state.collections import USAGE, USE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,7 +34,7 @@ from stage3.recovery import recover
 from tokens.authority import TokenAuthority
 from tokens.keys import SigningKey
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,7 +34,7 @@ from tests.crash.crash_scenarios import RESERVED, authority_on, execute, executo
 from tests.oracles.fast_folder import fast_folder
 from tokens.errors import TokenRevokedError
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

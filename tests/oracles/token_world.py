@@ -15,13 +15,13 @@ from sqlite3 import connect
 from audit.store.interface import Store
 from audit.store.opening import open_store
 from audit.trust import Trust
+from tokens.acts.issued import IssuedToken
 from tokens.authority import TokenAuthority
-from tokens.issued import IssuedToken
 from tokens.keys import SigningKey
 from tokens.limits import check_before_start, check_executions
 from tokens.model import CapabilityToken
 from tokens.registry import TokenRegistry
-from tokens.snapshot import TokenSnapshot
+from tokens.state.snapshot import TokenSnapshot
 
 __all__ = ["START_US", "World", "grant", "named_key", "sqlite_edit", "try_start"]
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.races.race_board import STOPPED
-from tokens.accounting import Reservation
-from tokens.collections import USAGE, USE
 from tokens.registry import TokenRegistry
+from tokens.state.accounting import Reservation
+from tokens.state.collections import USAGE, USE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from audit.store.interface import ReadTransaction, Store, WriteTransaction
     from tests.races.race_board import Board
     from tests.races.race_world import Round, World
-    from tokens.snapshot import TokenSnapshot
+    from tokens.state.snapshot import TokenSnapshot
 
 __all__ = ["StaleAuthority", "StaleCounters", "make_registry"]
 

@@ -23,7 +23,7 @@ from tests.races.race_world import (
     key_of,
     open_world,
 )
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

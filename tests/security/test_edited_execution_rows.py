@@ -12,7 +12,7 @@ from stage3.isolation.in_process import InProcessIsolation
 from stage3.pytest_plugin.harness import LEDGER_ID, Harness, ManualClock
 from tests.oracles.token_world import sqlite_edit
 from tests.unit.stage3.probe_domains import Probe
-from tokens.collections import USAGE
+from tokens.state.collections import USAGE
 
 ID = "3f0c2b4e-8c1a-4b6e-9f00-0123456789ab"
 OTHER = f"sha256:{'0' * 64}"

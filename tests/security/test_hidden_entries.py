@@ -13,7 +13,7 @@ import pytest
 from audit.log import AuditEventLog
 from audit.trust import Trust
 from tests.oracles.token_world import World, named_key, sqlite_edit
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 ROOT = named_key("root", "root")
 

@@ -9,7 +9,7 @@ from tests.oracles.token_world import World, grant, named_key, sqlite_edit, try_
 from tokens.authority import TokenAuthority
 from tokens.keys import SigningKey
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 ROOT = named_key("root", "root")
 SEED = b"k" * 32

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from audit.store.interface import Store
     from tokens.keys import VerificationKey
-    from tokens.platform_state import PlatformState
+    from tokens.state.platform_state import PlatformState
 
 __all__ = ["store_checks"]
 

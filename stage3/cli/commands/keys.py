@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stage3.cli.output.console import Console
     from stage3.cli.output.rendering import Json
     from tokens.authority import TokenAuthority
-    from tokens.platform_state import PlatformKey, PlatformState
+    from tokens.state.platform_state import PlatformKey, PlatformState
 
 __all__ = ["COMMANDS"]
 

@@ -18,10 +18,10 @@ from stage3.cli.output.rendering import pairs, table, time_text
 from stage3.cli.output.token_view import claims_document, claims_lines, state_of
 from stage3.cli.signing import SealedKeys, authority, platform_of
 from tokens.credential import handle, verify_credential
-from tokens.listing import MAX_PAGE, TokenFilter, list_tokens
-from tokens.reading import TokenReader
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.listing import MAX_PAGE, TokenFilter, list_tokens
+from tokens.state.reading import TokenReader
+from tokens.state.selector import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from stage3.cli.intake.files import NewFile
     from stage3.cli.output.console import Console
     from stage3.cli.output.rendering import Json
-    from tokens.claims import Claims
-    from tokens.issued import IssuedToken
+    from tokens.acts.issued import IssuedToken
+    from tokens.format.claims import Claims
     from tokens.model import CapabilityToken
-    from tokens.registered import RegisteredToken
+    from tokens.state.registered import RegisteredToken
 
 __all__ = ["COMMANDS"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from stage3.cli.errors import CredentialRefusedError
 from stage3.cli.intake.files import read_descriptor, read_file, text_of
 from tokens.errors import TokenMalformedError
-from tokens.jws import unverified_kid
+from tokens.format.jws import unverified_kid
 
 if TYPE_CHECKING:
     from stage3.cli.arguments import Given

@@ -18,11 +18,11 @@ from stage2_domains.canonical import parse
 from stage2_domains.errors import ValueRefusedError
 from stage3.cli.errors import InputRefusedError
 from stage3.cli.intake.validation import first_finding
-from tokens.collections import KEY
 from tokens.errors import TokenError
+from tokens.format.statements import verify_key_statement
 from tokens.keys import VerificationKey, jwks
 from tokens.registry import TokenRegistry
-from tokens.statements import verify_key_statement
+from tokens.state.collections import KEY
 
 if TYPE_CHECKING:
     from audit.store.interface import Store

@@ -8,8 +8,8 @@ from stage3.cli.output.rendering import pairs, time_text_s
 
 if TYPE_CHECKING:
     from stage3.cli.output.rendering import Json
-    from tokens.claims import Claims
-    from tokens.registered import RegisteredToken
+    from tokens.format.claims import Claims
+    from tokens.state.registered import RegisteredToken
 
 __all__ = ["claims_document", "claims_lines", "state_of"]
 

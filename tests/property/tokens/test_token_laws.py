@@ -32,7 +32,16 @@ from tokens.credential import (
     verify_signature,
 )
 from tokens.errors import TokenError, TokenMalformedError
-from tokens.jws import PURPOSE_OF_TYPE, unverified_kid, verify_compact
+from tokens.format.jws import PURPOSE_OF_TYPE, unverified_kid, verify_compact
+from tokens.format.statements import (
+    KeyStatement,
+    Origin,
+    PlatformStatement,
+    RevocationStatement,
+    verify_key_statement,
+    verify_platform_statement,
+    verify_revocation_statement,
+)
 from tokens.keys import SigningKey, VerificationKey
 from tokens.limits import (
     Frequency,
@@ -44,15 +53,6 @@ from tokens.limits import (
     settle,
 )
 from tokens.model import CapabilityToken
-from tokens.statements import (
-    KeyStatement,
-    Origin,
-    PlatformStatement,
-    RevocationStatement,
-    verify_key_statement,
-    verify_platform_statement,
-    verify_revocation_statement,
-)
 
 ARGUMENTS = [*fields(), "plan_digest", "max_executions"]
 VERIFIERS = {

@@ -19,7 +19,7 @@ from tests.oracles.token_world import World, grant, named_key, try_start
 from tokens.credential import handle
 from tokens.errors import AuthorityError, KeyNotTrustedError, TokenError
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 USERS = st.sampled_from(["alice", "bob"])
 ISSUERS = st.sampled_from(["carol", "dave"])

@@ -11,9 +11,9 @@ from stage3.cli.errors import InputRefusedError
 from stage3.cli.intake.key_set import read_key_set
 from stage3.cli.signing import Sealed, active_kid
 from tokens.errors import AuthorityError
+from tokens.format.statements import KeyStatement, Origin, sign_key_statement
 from tokens.keys import SigningKey, VerificationKey, jwks
-from tokens.platform_state import PlatformKey, PlatformState
-from tokens.statements import KeyStatement, Origin, sign_key_statement
+from tokens.state.platform_state import PlatformKey, PlatformState
 
 ROOT = SigningKey.from_private_bytes(bytes(32), purpose="root")
 TRUST = Trust("ledger", ROOT.public.x)

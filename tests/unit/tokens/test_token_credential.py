@@ -40,7 +40,7 @@ from tokens.errors import (
     TokenMalformedError,
     TokenNotActiveError,
 )
-from tokens.jws import unverified_kid
+from tokens.format.jws import unverified_kid
 from tokens.keys import MAX_TIME_S, SigningKey, VerificationKey
 from tokens.model import CapabilityToken
 

@@ -26,7 +26,7 @@ from tokens.errors import (
     TokenMalformedError,
     TokenSignatureError,
 )
-from tokens.jws import (
+from tokens.format.jws import (
     PURPOSE_OF_TYPE,
     sign_compact,
     unverified_kid,

@@ -18,8 +18,7 @@ from tests.unit.tokens.token_samples import (
     public_keys,
 )
 from tokens.errors import AuthorityError, KeyNotTrustedError, TokenMalformedError
-from tokens.keys import SigningKey
-from tokens.statements import (
+from tokens.format.statements import (
     KeyStatement,
     Origin,
     PlatformStatement,
@@ -31,6 +30,7 @@ from tokens.statements import (
     verify_platform_statement,
     verify_revocation_statement,
 )
+from tokens.keys import SigningKey
 
 
 class Text(str):

@@ -7,11 +7,11 @@ from audit.errors import StreamConflictError
 from audit.store.interface import WriteTransaction
 from audit.trail import token_stream
 from tests.oracles.token_world import START_US, World, grant
-from tokens.accounting import AccountingError
-from tokens.collections import USAGE, USE
 from tokens.errors import RegistryIntegrityError
 from tokens.limits import Usage
-from tokens.snapshot import TokenSnapshot
+from tokens.state.accounting import AccountingError
+from tokens.state.collections import USAGE, USE
+from tokens.state.snapshot import TokenSnapshot
 
 
 def snapshot_of(world: World, token_hash: str) -> TokenSnapshot:

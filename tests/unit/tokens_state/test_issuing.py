@@ -7,12 +7,12 @@ from audit.store.opening import open_store
 from audit.trail import token_stream
 from tests.oracles.token_world import START_US, World, grant, named_key
 from tokens.authority import TokenAuthority
-from tokens.collections import CREDENTIAL, ISSUANCE
 from tokens.credential import token_hash_of, verify_credential
 from tokens.errors import AuthorityError, KeyNotTrustedError, TokenRevokedError
 from tokens.keys import VerificationKey
-from tokens.listing import TokenFilter
-from tokens.selector import Selector
+from tokens.state.collections import CREDENTIAL, ISSUANCE
+from tokens.state.listing import TokenFilter
+from tokens.state.selector import Selector
 
 
 def test_an_issued_token_has_its_records_and_its_entry() -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.oracles.token_world import START_US, World, grant, named_key
 from tokens.errors import AuthorityError, KeyNotTrustedError
 from tokens.keys import VerificationKey
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 ISSUE = named_key("issue")
 

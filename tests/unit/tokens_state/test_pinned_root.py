@@ -16,9 +16,9 @@ from tests.oracles.token_world import (
 )
 from tokens.authority import TokenAuthority
 from tokens.errors import AuthorityError, KeyNotTrustedError
+from tokens.format.statements import KeyStatement, Origin, sign_key_statement
 from tokens.keys import SigningKey, VerificationKey
-from tokens.selector import Selector
-from tokens.statements import KeyStatement, Origin, sign_key_statement
+from tokens.state.selector import Selector
 
 ROOT = named_key("root", "root")
 TRUST = Trust("test-ledger", ROOT.public.x)

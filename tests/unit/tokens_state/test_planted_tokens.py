@@ -7,11 +7,11 @@ import pytest
 from audit.entry import draft_entry
 from audit.events import AuditEventType
 from tests.oracles.token_world import World
-from tokens.chain import text_digest
-from tokens.collections import CREDENTIAL, REVOCATION
 from tokens.errors import RegistryIntegrityError
-from tokens.platform_state import EMPTY_PLATFORM
-from tokens.token_records import read_token_rows
+from tokens.format.chain import text_digest
+from tokens.state.collections import CREDENTIAL, REVOCATION
+from tokens.state.platform_state import EMPTY_PLATFORM
+from tokens.state.token_records import read_token_rows
 
 COPY = "sha256:" + "1" * 64
 

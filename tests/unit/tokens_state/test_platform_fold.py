@@ -10,20 +10,20 @@ from audit.events import PlatformEventType
 from audit.merkle import leaf_hash
 from audit.records import StoredEntry, StreamHead
 from tests.oracles.token_world import START_US, named_key
-from tokens.chain import text_digest
-from tokens.collections import KEY
 from tokens.errors import RegistryIntegrityError
-from tokens.keys import SigningKey, VerificationKey
-from tokens.platform_fold import PlatformItem, fold_platform
-from tokens.platform_reader import PlatformReader
-from tokens.platform_state import EMPTY_PLATFORM, PlatformState
-from tokens.statements import (
+from tokens.format.chain import text_digest
+from tokens.format.statements import (
     Origin,
     PlatformStatement,
     RevocationStatement,
     sign_platform_statement,
     sign_revocation_statement,
 )
+from tokens.keys import SigningKey, VerificationKey
+from tokens.state.collections import KEY
+from tokens.state.platform_fold import PlatformItem, fold_platform
+from tokens.state.platform_reader import PlatformReader
+from tokens.state.platform_state import EMPTY_PLATFORM, PlatformState
 
 LEDGER = "test-ledger"
 SECOND = 1_000_000

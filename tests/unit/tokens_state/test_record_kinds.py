@@ -4,7 +4,7 @@ import pytest
 
 from audit.errors import EntryRefusedError
 from tests.oracles.token_world import World
-from tokens.collections import CREDENTIAL, TOKEN_COLLECTIONS
+from tokens.state.collections import CREDENTIAL, TOKEN_COLLECTIONS
 
 
 def test_only_the_counters_can_be_changed() -> None:

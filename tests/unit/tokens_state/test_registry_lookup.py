@@ -10,7 +10,7 @@ from tokens.errors import (
     TokenRevokedError,
     TokenUnknownError,
 )
-from tokens.selector import Selector
+from tokens.state.selector import Selector
 
 NOBODY = "sha256:" + "0" * 64
 

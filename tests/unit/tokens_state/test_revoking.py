@@ -9,10 +9,10 @@ from audit.errors import StoreLatchedError
 from audit.trail import token_stream
 from tests.oracles.token_world import World, grant, named_key
 from tokens.authority import TokenAuthority
-from tokens.collections import REVOCATION, STATEMENT
 from tokens.errors import AuthorityError, KeyNotTrustedError, TokenUnknownError
-from tokens.selector import Selector
-from tokens.statements import verify_revocation_statement
+from tokens.format.statements import verify_revocation_statement
+from tokens.state.collections import REVOCATION, STATEMENT
+from tokens.state.selector import Selector
 
 SELECTORS: list[Selector] = [
     Selector.user("alice"),
@@ -152,7 +152,7 @@ def test_after_very_many_entries_all_is_revoked_once_more(
     for n in range(3):
         world.authority.revoke(Selector.user(f"user{n}"), "left", "admin")
     issued = world.issue()
-    monkeypatch.setattr("tokens.stopping.LOOKED_BACK", 3)
+    monkeypatch.setattr("tokens.acts.stopping.LOOKED_BACK", 3)
 
     world.authority.revoke(Selector.everything(), "incident", "admin")
 

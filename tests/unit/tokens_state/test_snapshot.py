@@ -8,13 +8,13 @@ import pytest
 
 from audit.trail import PLATFORM_STREAM, token_stream
 from tests.oracles.token_world import START_US, World, grant, named_key, try_start
+from tokens.acts.signers import Act
 from tokens.errors import RegistryIntegrityError
 from tokens.limits import Usage
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
-from tokens.signers import Act
-from tokens.snapshot import TokenSnapshot
-from tokens.token_records import REMEMBERED_TOKENS
+from tokens.state.selector import Selector
+from tokens.state.snapshot import TokenSnapshot
+from tokens.state.token_records import REMEMBERED_TOKENS
 
 NOBODY = "sha256:" + "0" * 64
 
@@ -127,13 +127,13 @@ def test_a_signature_is_verified_once_for_the_same_bytes(
     world = World()
     issued = world.issue()
     calls = []
-    real = sys.modules["tokens.token_records"].verify_signature
+    real = sys.modules["tokens.state.token_records"].verify_signature
 
     def counting(*args: object) -> object:
         calls.append(args)
         return real(*args)
 
-    monkeypatch.setattr("tokens.token_records.verify_signature", counting)
+    monkeypatch.setattr("tokens.state.token_records.verify_signature", counting)
     for _ in range(5):
         assert world.start(issued.token_hash) == "ok"
 

@@ -16,9 +16,9 @@ import pytest
 
 from tests.oracles.token_world import World, grant, named_key, try_start
 from tokens.authority import TokenAuthority
-from tokens.collections import USAGE
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.collections import USAGE
+from tokens.state.selector import Selector
 
 Stop = Callable[[TokenAuthority, str], object]
 

@@ -13,12 +13,12 @@ from audit.log import AuditEventLog
 from audit.store.interface import WriteTransaction
 from audit.trail import execution_stream
 from tests.oracles.token_world import World, grant, named_key, sqlite_edit, try_start
-from tokens.accounting import AccountingError
-from tokens.collections import CREDENTIAL
 from tokens.credential import sign_credential, token_hash_of, token_id
 from tokens.errors import RegistryIntegrityError
 from tokens.registry import TokenRegistry
-from tokens.selector import Selector
+from tokens.state.accounting import AccountingError
+from tokens.state.collections import CREDENTIAL
+from tokens.state.selector import Selector
 
 EXECUTION = "00000000-0000-4000-8000-000000000000"
 

@@ -1,7 +1,7 @@
 """What the platform stream says: keys, revocations by selector, pause.
 
 Values only, and the two questions that are asked of them. How the stream is
-read into them is in ``tokens.platform_fold``.
+read into them is in ``tokens.state.platform_fold``.
 
 Spec: docs/spec/authority.md, AUT-3 and AUT-4.
 """

@@ -18,11 +18,11 @@ from typing import Final
 from audit.canonical import JsonValue
 from tokens.base64url import decode_base64url
 from tokens.errors import TokenMalformedError
-from tokens.jws import Verified
+from tokens.format.jws import Verified
+from tokens.format.ledger_id import ledger_of, ledger_uri
+from tokens.format.members import integer, object_with, optional_text, text, texts
 from tokens.keys import MAX_TIME_S
-from tokens.ledger_id import ledger_of, ledger_uri
 from tokens.limits import LIMIT_KEYS
-from tokens.members import integer, object_with, optional_text, text, texts
 from tokens.model import MAX_DURATION_SECONDS, CapabilityToken, TokenFields
 
 __all__ = [

@@ -15,15 +15,15 @@ from audit.records import Receipt
 from audit.signer import Signer
 from audit.store.interface import ReadTransaction, Value, WriteTransaction
 from audit.trail import PLATFORM_STREAM
-from tokens.chain import text_digest
-from tokens.collections import KEY
+from tokens.acts.signers import Act
 from tokens.errors import AuthorityError, KeyNotTrustedError
+from tokens.format.chain import text_digest
+from tokens.format.statements import KeyStatement, sign_key_statement
 from tokens.keys import KEY_STATE_CHANGES, SigningKey, VerificationKey
-from tokens.platform_state import PlatformState
-from tokens.reading import TokenReader
-from tokens.receipts import platform_receipt
-from tokens.signers import Act
-from tokens.statements import KeyStatement, sign_key_statement
+from tokens.state.collections import KEY
+from tokens.state.platform_state import PlatformState
+from tokens.state.reading import TokenReader
+from tokens.state.receipts import platform_receipt
 
 __all__ = ["KeyBook", "Stated"]
 

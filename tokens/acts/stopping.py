@@ -15,22 +15,22 @@ from audit.records import Receipt, StoredEntry
 from audit.signer import Signer
 from audit.store.interface import ReadTransaction, WriteTransaction
 from audit.trail import PLATFORM_STREAM, token_stream
-from tokens.chain import text_digest
-from tokens.collections import REVOCATION, STATEMENT
+from tokens.acts.signers import Act
 from tokens.errors import AuthorityError, TokenUnknownError
-from tokens.platform_state import PlatformState
-from tokens.reading import TokenReader
-from tokens.receipts import platform_receipt, receipt_of
-from tokens.selector import Selector
-from tokens.signers import Act
-from tokens.statements import (
+from tokens.format.chain import text_digest
+from tokens.format.statements import (
     Origin,
     PlatformStatement,
     RevocationStatement,
     sign_platform_statement,
     sign_revocation_statement,
 )
-from tokens.token_records import read_token_rows
+from tokens.state.collections import REVOCATION, STATEMENT
+from tokens.state.platform_state import PlatformState
+from tokens.state.reading import TokenReader
+from tokens.state.receipts import platform_receipt, receipt_of
+from tokens.state.selector import Selector
+from tokens.state.token_records import read_token_rows
 
 __all__ = ["Stopper"]
 

@@ -17,16 +17,16 @@ from threading import Lock
 from audit.records import StoredEntry, StreamHead
 from audit.store.interface import ReadTransaction, Record
 from audit.trail import PLATFORM_STREAM
-from tokens.collections import KEY, STATEMENT
 from tokens.errors import RegistryIntegrityError
 from tokens.keys import VerificationKey
-from tokens.platform_fold import (
+from tokens.state.collections import KEY, STATEMENT
+from tokens.state.platform_fold import (
     KEY_EVENTS,
     STATEMENT_EVENTS,
     PlatformItem,
     fold_platform,
 )
-from tokens.platform_state import EMPTY_PLATFORM, PlatformState
+from tokens.state.platform_state import EMPTY_PLATFORM, PlatformState
 
 __all__ = ["PlatformReader"]
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from audit.store.interface import ReadTransaction, Store
 from audit.trail import PLATFORM_STREAM
-from tokens.collections import ISSUANCE, TOKEN_COLLECTIONS
 from tokens.errors import TokenUnknownError
 from tokens.keys import VerificationKey
-from tokens.platform_reader import PlatformReader
-from tokens.platform_state import PlatformState
-from tokens.registered import RegisteredToken
-from tokens.token_records import Examined, TokenExaminer, read_token_rows
+from tokens.state.collections import ISSUANCE, TOKEN_COLLECTIONS
+from tokens.state.platform_reader import PlatformReader
+from tokens.state.platform_state import PlatformState
+from tokens.state.registered import RegisteredToken
+from tokens.state.token_records import Examined, TokenExaminer, read_token_rows
 
 __all__ = [
     "TokenReader",

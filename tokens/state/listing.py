@@ -6,9 +6,9 @@ Spec: docs/spec/authority.md, AUT-8.
 from dataclasses import dataclass
 
 from audit.store.interface import ReadTransaction, Value
-from tokens.collections import ISSUANCE
-from tokens.reading import TokenReader
-from tokens.registered import RegisteredToken
+from tokens.state.collections import ISSUANCE
+from tokens.state.reading import TokenReader
+from tokens.state.registered import RegisteredToken
 
 __all__ = ["MAX_PAGE", "TokenFilter", "TokenPage", "list_tokens"]
 

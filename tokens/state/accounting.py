@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from audit.errors import DuplicateKeyError
 from audit.store.interface import ReadTransaction, Value, WriteTransaction
-from tokens.collections import USAGE, USE
 from tokens.limits import (
     Limits,
     Usage,
@@ -21,6 +20,7 @@ from tokens.limits import (
     check_executions,
     reservation,
 )
+from tokens.state.collections import USAGE, USE
 
 __all__ = [
     "AccountingError",

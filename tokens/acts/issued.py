@@ -6,7 +6,7 @@ Spec: docs/spec/authority.md, AUT-8.
 from dataclasses import dataclass, field
 from typing import Final
 
-from tokens.claims import Claims
+from tokens.format.claims import Claims
 from tokens.model import CapabilityToken
 
 __all__ = ["IssuedToken"]

@@ -13,10 +13,10 @@ from audit.errors import DuplicateKeyError, StreamConflictError
 from audit.events import AuditEventType
 from audit.store.interface import WriteTransaction
 from audit.trail import token_stream
-from tokens.claims import Claims
-from tokens.collections import CREDENTIAL, ISSUANCE
 from tokens.errors import AuthorityError, KeyNotTrustedError
-from tokens.platform_state import PlatformState
+from tokens.format.claims import Claims
+from tokens.state.collections import CREDENTIAL, ISSUANCE
+from tokens.state.platform_state import PlatformState
 
 __all__ = ["draft_issue", "write_issue"]
 

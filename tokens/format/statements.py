@@ -20,16 +20,16 @@ from typing import Final
 from audit.canonical import JsonValue
 from audit.signer import Signer
 from tokens.errors import TokenMalformedError
-from tokens.jws import (
+from tokens.format.jws import (
     KEY_TYPE,
     PLATFORM_TYPE,
     REVOCATION_TYPE,
     sign_compact,
     verify_compact,
 )
+from tokens.format.ledger_id import ledger_of, ledger_uri
+from tokens.format.members import integer, object_with, text
 from tokens.keys import MAX_TIME_S, VerificationKey
-from tokens.ledger_id import ledger_of, ledger_uri
-from tokens.members import integer, object_with, text
 from tokens.names import checked_actor, checked_principal, checked_text
 
 __all__ = [

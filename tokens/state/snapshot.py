@@ -6,10 +6,10 @@ Spec: docs/spec/authority.md, AUT-6.
 from dataclasses import dataclass
 
 from audit.records import StreamHead
-from tokens.accounting import Basis
-from tokens.claims import Claims
 from tokens.errors import RegistryIntegrityError
+from tokens.format.claims import Claims
 from tokens.limits import Usage
+from tokens.state.accounting import Basis
 
 __all__ = ["TokenSnapshot"]
 

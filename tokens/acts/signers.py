@@ -10,8 +10,8 @@ from typing import Final
 from audit.entry import MAX_REASON_LENGTH, printable
 from audit.signer import Signer
 from tokens.errors import AuthorityError
+from tokens.format.statements import Origin
 from tokens.keys import SigningKey
-from tokens.statements import Origin
 
 __all__ = ["Act", "Entropy", "SignerRing"]
 

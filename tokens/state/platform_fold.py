@@ -21,17 +21,17 @@ from audit.entry import Entry, ledger_text
 from audit.events import EventType, PlatformEventType
 from audit.records import StoredEntry
 from audit.trail import PLATFORM_STREAM
-from tokens.chain import linked_entry, text_digest, text_of
 from tokens.errors import RegistryIntegrityError, TokenError
-from tokens.jws import unverified_kid
-from tokens.keys import KEY_STATE_CHANGES, VerificationKey
-from tokens.platform_state import PlatformKey, PlatformState
-from tokens.statements import (
+from tokens.format.chain import linked_entry, text_digest, text_of
+from tokens.format.jws import unverified_kid
+from tokens.format.statements import (
     Origin,
     verify_key_statement,
     verify_platform_statement,
     verify_revocation_statement,
 )
+from tokens.keys import KEY_STATE_CHANGES, VerificationKey
+from tokens.state.platform_state import PlatformKey, PlatformState
 
 if TYPE_CHECKING:
     # A type alias only; importing it for real would bring the store along.

@@ -6,7 +6,7 @@ Spec: docs/spec/authority.md, AUT-6.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tokens.claims import Claims, ClaimsFields
+from tokens.format.claims import Claims, ClaimsFields
 from tokens.model import CapabilityToken
 
 __all__ = ["RegisteredToken"]

@@ -15,8 +15,8 @@ from audit.errors import GrammarError
 from audit.events import AuditEventType
 from audit.records import StoredEntry, StreamHead
 from audit.trail import START, advance, token_stream
-from tokens.chain import linked_entry, text_of
 from tokens.errors import RegistryIntegrityError
+from tokens.format.chain import linked_entry, text_of
 
 __all__ = ["MAX_TOKEN_ENTRIES", "TokenTrail", "fold_token", "token_head"]
 

@@ -17,14 +17,14 @@ from typing import Final
 from audit.records import StoredEntry
 from audit.store.interface import ReadTransaction
 from audit.trail import token_stream
-from tokens.chain import text_digest
-from tokens.collections import CREDENTIAL, REVOCATION
 from tokens.credential import Claims, verify_signature
 from tokens.errors import RegistryIntegrityError, TokenError
-from tokens.jws import unverified_kid
-from tokens.platform_state import PlatformState
-from tokens.statements import verify_revocation_statement
-from tokens.token_trail import MAX_TOKEN_ENTRIES, TokenTrail, fold_token
+from tokens.format.chain import text_digest
+from tokens.format.jws import unverified_kid
+from tokens.format.statements import verify_revocation_statement
+from tokens.state.collections import CREDENTIAL, REVOCATION
+from tokens.state.platform_state import PlatformState
+from tokens.state.token_trail import MAX_TOKEN_ENTRIES, TokenTrail, fold_token
 
 __all__ = ["Examined", "TokenExaminer", "TokenRows", "read_token_rows"]
 

@@ -1,0 +1,1 @@
+"""How tokens and statements are written down and read back."""

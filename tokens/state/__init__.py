@@ -1,0 +1,1 @@
+"""What the store says of tokens, keys and the platform, and how it is read."""
