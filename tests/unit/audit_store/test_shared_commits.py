@@ -10,9 +10,13 @@ from audit.errors import StoreBusyError, StoreLatchedError, StoreUnavailableErro
 from audit.log import AuditEventLog
 from audit.store import writer as writer_module
 from audit.store.sqlite import SqliteStore
+from audit.store.timing import SYSTEM_TIMING, Timing
 from tests.conformance.store_samples import denied, execution, key_added
 from tests.unit.audit_store.faulty_sqlite import Faults, open_faulty
 from tests.unit.audit_store.test_turnstile import PATIENT_S, start_in_order, wait_until
+
+STANDING_STILL = Timing(monotonic=lambda: 0.0, pause=SYSTEM_TIMING.pause)
+"""A slow machine must not end the sharing that these tests are about."""
 
 
 @pytest.fixture
@@ -22,7 +26,9 @@ def faults() -> Faults:
 
 @pytest.fixture
 def store(tmp_path: Path, faults: Faults) -> Iterator[SqliteStore]:
-    with open_faulty(tmp_path, faults, lock_timeout_s=PATIENT_S) as opened:
+    with open_faulty(
+        tmp_path, faults, timing=STANDING_STILL, lock_timeout_s=PATIENT_S
+    ) as opened:
         yield opened
         faults.none()
         assert AuditEventLog(opened).verify()
