@@ -263,9 +263,11 @@ class Stage3Orchestrator:
                 if ended is not None:
                     return ended
                 answer, interrupt = self._in_box(run.step)
-                ended = self._finish(run, answer, following)
-                if interrupt is not None:
-                    raise interrupt  # noqa: TRY301 - the handler below closes the trail
+                try:
+                    ended = self._finish(run, answer, following)
+                finally:
+                    if interrupt is not None:
+                        raise interrupt
         except (FencedError, StreamConflictError):
             return run.refused(_interrupted())
         except (AuditError, AccountingError) as error:

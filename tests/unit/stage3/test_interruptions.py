@@ -209,6 +209,20 @@ def test_an_interrupt_does_not_hide_a_violation() -> None:
         assert harness.log.verify()
 
 
+def test_an_interrupt_goes_on_when_the_violation_cannot_be_recorded(
+    tmp_path: Path,
+) -> None:
+    """EXE-7.1: the log failed too; the trail is recovery's then."""
+    with faulty(tmp_path) as (harness, faults, _):
+        token = harness.issue(scope={"probe": ["sneak"]})
+        faults.fail(commit=2, lasting=True)
+
+        with pytest.raises(KeyboardInterrupt):
+            harness.run(token, ("probe", "sneak", {}), execution_id=ID)
+
+        assert harness.store.latch is not None
+
+
 def test_a_defect_of_ours_closes_the_trail_and_is_raised() -> None:
     with Harness(domains=[Probe()]) as harness:
         token = harness.issue(scope={"probe": ALL})
