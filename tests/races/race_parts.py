@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import traceback
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -53,9 +55,18 @@ def rounds_of(job: Job) -> list[Round]:
 
 
 def together(*tasks: Callable[[], object]) -> list[object]:
-    """Run each on a thread of its own; the first failure is raised."""
+    """Run each on a thread of its own; the failure that came first is raised.
+
+    The others wait in vain for one that failed, so theirs would only hide it.
+    """
     with ThreadPoolExecutor(len(tasks)) as pool:
-        return [future.result() for future in [pool.submit(each) for each in tasks]]
+        futures = [pool.submit(each) for each in tasks]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for each in done:
+            if each.exception() is not None:
+                traceback.print_exception(each.exception())
+                os._exit(1)
+        return [each.result() for each in futures]
 
 
 # Starts against stops ----------------------------------------------------------------
