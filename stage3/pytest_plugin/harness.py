@@ -10,6 +10,7 @@ Source: docs/spec/testing.md, TST-1.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import TYPE_CHECKING, Final, Self
 
 from audit.log import AuditEventLog
@@ -80,14 +81,15 @@ class SeededEntropy:
 
     def __init__(self, seed: str = "stage3") -> None:
         self._seed = seed.encode()
-        self._count = 0
+        # Threads share one source: no two calls may get the same number.
+        self._numbers = itertools.count(1)
 
     def __call__(self, size: int) -> bytes:
         """Give the next ``size`` bytes."""
         data = b""
         while len(data) < size:
-            self._count += 1
-            data += hashlib.sha256(self._seed + b"/%d" % self._count).digest()
+            number = next(self._numbers)
+            data += hashlib.sha256(self._seed + b"/%d" % number).digest()
         return data[:size]
 
 
