@@ -144,11 +144,7 @@ def _start(
         time_us=now_us,
     )
     run.reserved = reservation.reserved
-    run.pend(
-        *run.scribe.starting(
-            step, token, reservation, run.commit_to("parameters", step)
-        )
-    )
+    run.pend(*run.scribe.starting(step, token, reservation, run.parameters_of(step)))
     run.flush(tx, step.index)
     return None
 

@@ -62,33 +62,22 @@ def judge(
             return _judge_answer(answer, step, limits, reserved)
         case DomainFailed():
             units = output_units(answer.output_bytes)
-            failure = _fail(step, ReasonCode.DOMAIN_FAILED, "the domain failed")
-            return Judgement(
-                None,
-                units,
-                min(units, reserved),
-                replace(failure, sentence=f"{failure.sentence}: {answer.message}"),
+            failure = _fail(
+                step, ReasonCode.DOMAIN_FAILED, "the domain failed", answer.message
             )
+            return Judgement(None, units, min(units, reserved), failure)
         case ResultRefused():
-            failure = _fail(
-                step, ReasonCode.RESULT_REFUSED, "the domain's answer was refused"
-            )
-            told = replace(failure, sentence=f"{failure.sentence}: {answer.message}")
-            return Judgement(None, None, reserved, told)
+            what = "the domain's answer was refused"
+            failure = _fail(step, ReasonCode.RESULT_REFUSED, what, answer.message)
+            return Judgement(None, None, reserved, failure)
         case InfraFailure():
-            failure = _fail(
-                step, ReasonCode.ISOLATION_UNAVAILABLE, "the domain's box broke"
-            )
-            told = replace(failure, sentence=f"{failure.sentence}: {answer.reason}")
-            return Judgement(None, None, reserved, told)
+            what = "the domain's box broke"
+            failure = _fail(step, ReasonCode.ISOLATION_UNAVAILABLE, what, answer.reason)
+            return Judgement(None, None, reserved, failure)
         case Violation():
-            failure = _fail(
-                step,
-                ReasonCode.BOUNDARY_VIOLATION,
-                f"the domain tried to leave its box ({answer.kind})",
-            )
-            told = replace(failure, sentence=f"{failure.sentence}: {answer.detail}")
-            return Judgement(None, None, reserved, told, answer)
+            what = f"the domain tried to leave its box ({answer.kind})"
+            failure = _fail(step, ReasonCode.BOUNDARY_VIOLATION, what, answer.detail)
+            return Judgement(None, None, reserved, failure, answer)
 
 
 def _judge_answer(
@@ -96,13 +85,9 @@ def _judge_answer(
 ) -> Judgement:
     wrong = _result_misfit(answer, step)
     if wrong is not None:
-        failure = _fail(
-            step,
-            ReasonCode.RESULT_REFUSED,
-            "the domain's answer does not fit the method's result schema",
-        )
-        told = replace(failure, sentence=f"{failure.sentence}: {wrong}")
-        return Judgement(None, None, reserved, told)
+        what = "the domain's answer does not fit the method's result schema"
+        failure = _fail(step, ReasonCode.RESULT_REFUSED, what, wrong)
+        return Judgement(None, None, reserved, failure)
     units = output_units(answer.output_bytes)
     if answer.reported_units is not None and _is_trusted(step):
         units = answer.reported_units
@@ -133,11 +118,13 @@ def _is_trusted(step: ReadyStep) -> bool:
     return step.domain is not None and step.domain.tier == "in_process"
 
 
-def _fail(step: ReadyStep, code: ReasonCode, what: str) -> Refusal:
-    return refuse(
+def _fail(step: ReadyStep, code: ReasonCode, what: str, told: str) -> Refusal:
+    """Word a failure: ``told`` may be the domain's own, so only the caller sees it."""
+    failure = refuse(
         Gate.BOUNDARY,
         code,
         "{domain}.{method}: " + what,
         domain=step.invocation.domain,
         method=step.invocation.method,
     )
+    return replace(failure, sentence=f"{failure.sentence}: {told}")

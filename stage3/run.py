@@ -166,10 +166,10 @@ class Run:
             "isolation": isolation,
         }
 
-    def commit_to(self, label: str, step: ReadyStep) -> str:
+    def parameters_of(self, step: ReadyStep) -> str:
         """Commit to a step's parameters."""
         data = step.invocation.parameter_bytes
-        return commitment(self.salt, f"{label} {step.index}", data)
+        return commitment(self.salt, f"parameters {step.index}", data)
 
     def result_of(self, step: ReadyStep, judgement: Judgement) -> str | None:
         """Commit to a step's result, where there is one, and keep it for the end."""

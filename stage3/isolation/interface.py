@@ -82,7 +82,7 @@ class Ok:
         output_bytes: The limits' measure: bytes of canonical ``data`` plus bytes of
             canonical ``error``.
         reported_units: ``usage["output_tokens"]`` where the domain reported it, at
-            least 0; the executor charges no less than it measured itself.
+            least 0; the executor believes it of trusted domains only.
     """
 
     result: bytes
