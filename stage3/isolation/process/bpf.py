@@ -6,7 +6,7 @@ machines of ``.syscalls`` are little-endian, and so are the bytes.
 Every block of the program tests one system call and ends in a return of its own, so
 that no jump is longer than its block and the program can be read from top to bottom.
 
-Spec: BOX-2. Source: linux/filter.h, linux/seccomp.h.
+Spec: BOX-1.3 to BOX-1.7. Source: linux/filter.h, linux/seccomp.h.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def filter_program(machine: str, *, reply_fd: int) -> bytes:
         ValueError: The machine is unknown, or no descriptor can have this number.
 
     Source:
-        BOX-2.1 to BOX-2.7.
+        BOX-1.3 to BOX-1.7.
     """
     if machine not in NUMBERS:
         raise ValueError("there is no table of system calls for this machine")

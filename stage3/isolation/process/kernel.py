@@ -3,14 +3,14 @@
 No policy: each function does what its name says for the calling process (or thread,
 where it says so) and raises ``OSError`` when the kernel refuses. The order matters:
 
-1. ``unshare``, then ``map_identity_ids``. Not after ``not_dumpable``, which gives
+1. ``enter_namespaces``. Not after ``not_dumpable``, which gives the files of
    ``/proc/self`` to root.
 2. ``die_with_parent``, in every child again: a fork clears it.
 3. ``no_new_privs``; without it the next two are refused to an unprivileged process.
 4. ``landlock_deny_all``, ``drop_capabilities``, ``limit_resources``.
 5. ``install_filter``, after which nothing here works any more.
 
-Spec: BOX-1.
+Spec: BOX-1.8 to BOX-1.12, BOX-1.17.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from stage3.isolation.process.bpf import INSTRUCTION_BYTES
 from stage3.isolation.process.syscalls import NUMBERS, machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "NAMESPACES",
     "Rlimits",
     "die_with_parent",
     "drop_capabilities",
+    "enter_namespaces",
     "install_filter",
     "landlock_abi",
     "landlock_deny_all",
@@ -162,7 +163,7 @@ def die_with_parent(
         OSError: The kernel refused.
 
     Source:
-        BOX-1.5.
+        BOX-1.9.
     """
     expected = os.getppid() if parent is None else parent
     _prctl(_PR_SET_PDEATHSIG, signal)
@@ -207,7 +208,7 @@ def landlock_deny_all() -> None:
         OSError: There is no Landlock, or no ``no_new_privs`` (EPERM).
 
     Source:
-        BOX-1.6.
+        BOX-1.10.
     """
     abi = landlock_abi()
     files = sum(bits for since, bits in _LANDLOCK_FILES if abi >= since)
@@ -258,6 +259,25 @@ def map_identity_ids(uid: int, gid: int) -> None:
     (own / "gid_map").write_text(f"{gid} {gid} 1", "ascii")
 
 
+def enter_namespaces(names: Iterable[str]) -> None:
+    """Move into new namespaces, with this user and group in a new one of users.
+
+    Args:
+        names: Keys of ``NAMESPACES``.
+
+    Raises:
+        OSError: As ``unshare`` and ``map_identity_ids`` do. What was entered before
+            the failure stays entered: end the process.
+    """
+    flags = [NAMESPACES[name] for name in names]
+    if not flags:
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(sum(flags))
+    if NAMESPACES["user"] in flags:
+        map_identity_ids(uid, gid)
+
+
 def drop_capabilities() -> None:
     """Give up all capabilities of this thread, root's or a user namespace's.
 
@@ -265,7 +285,7 @@ def drop_capabilities() -> None:
         OSError: The kernel refused.
 
     Source:
-        BOX-1.8.
+        BOX-1.12.
     """
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
@@ -288,6 +308,9 @@ def pidfd_kill(pidfd: int) -> None:
     Raises:
         ProcessLookupError: It has ended and was waited for.
         OSError: The kernel refused.
+
+    Source:
+        BOX-1.17.
     """
     signals.pidfd_send_signal(pidfd, signals.SIGKILL)
 
@@ -301,7 +324,7 @@ def limit_resources(limits: Rlimits) -> None:
         OSError: The kernel refused; EINVAL for a negative number.
 
     Source:
-        BOX-1.7.
+        BOX-1.11.
     """
     wanted = (
         (resource.RLIMIT_AS, limits.address_space, 0),
