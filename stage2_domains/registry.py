@@ -26,6 +26,7 @@ from stage2_domains.errors import (
 from stage2_domains.fingerprint import fingerprint
 from stage2_domains.schema import CompiledSchema, check_schema
 from stage2_domains.sentences import bounded, printable
+from stage2_domains.source import DomainSource, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,8 @@ class RegisteredDomain:
     """A domain as it was when it was registered.
 
     ``digest`` is ``sha256:`` over its name, tier, budget, methods, schemas and the
-    bytes of its source, where there is source to read.
+    bytes of its source, where there is source to read. ``source`` is what a box runs;
+    a domain of the ``in_process`` tier has none, it runs as the object it is.
     """
 
     name: str
@@ -116,6 +118,7 @@ class RegisteredDomain:
     budget: Budget
     methods: Mapping[str, RegisteredMethod]
     digest: str
+    source: DomainSource | None = field(default=None, repr=False)
 
 
 class DomainRegistry:
@@ -148,7 +151,7 @@ class DomainRegistry:
         Raises:
             RegistryFrozenError: The registry is in use.
             RegistrationError: The name is taken or not an identifier, a method or
-                budget is not acceptable.
+                budget is not acceptable, or there is no source that a box could run.
             SchemaRefusedError: A schema is not acceptable.
 
         Source:
@@ -192,6 +195,7 @@ class DomainRegistry:
         if len(self._domains) >= MAX_DOMAINS:
             raise RegistrationError(f"at most {MAX_DOMAINS} domains")
         budget = _budget(getattr(domain, "budget", None), name)
+        source = source_of(type(domain), name) if tier == "process" else None
         methods = {
             method.name: method
             for method in (
@@ -215,10 +219,12 @@ class DomainRegistry:
                         for key, one in methods.items()
                     },
                     "name": name,
+                    "source": source and source.digest,
                     "tier": tier,
                 },
                 whole_package=built_in,
             ),
+            source=source,
         )
 
 
