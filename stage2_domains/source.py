@@ -3,7 +3,7 @@
 A domain that the operator does not answer for never executes in the executor's
 process. What is registered of it is the bytes of one module and the name of a class.
 
-Spec: DOM-9.
+Spec: DOM-12.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def source_of(kind: type, name: str) -> DomainSource:
             it by its name.
 
     Source:
-        DOM-9.1 to DOM-9.3.
+        DOM-12.1 to DOM-12.3.
     """
     location = getattr(sys.modules.get(kind.__module__), "__file__", None)
     code = None

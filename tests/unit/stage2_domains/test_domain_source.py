@@ -32,7 +32,7 @@ def python(code: bytes = b"", entry: str = "Made", **more: object) -> DomainSour
 
 
 def test_a_domain_that_is_not_trusted_is_registered_with_its_module() -> None:
-    """DOM-9.1."""
+    """DOM-12.1."""
     registry = DomainRegistry()
     registry.register(Sample())
     found = registry.get("sample")
@@ -44,7 +44,7 @@ def test_a_domain_that_is_not_trusted_is_registered_with_its_module() -> None:
 
 
 def test_a_trusted_domain_runs_as_the_object_it_is() -> None:
-    """DOM-9.1."""
+    """DOM-12.1."""
     registry = DomainRegistry()
     registry.register(Sample(), trusted=True)
     found = registry.get("sample")
@@ -54,13 +54,13 @@ def test_a_trusted_domain_runs_as_the_object_it_is() -> None:
 
 
 def test_a_class_without_a_source_file_is_refused_with_what_to_do() -> None:
-    """DOM-9.2."""
+    """DOM-12.2."""
     with pytest.raises(RegistrationError, match=r"no source file.*trusted=True"):
         DomainRegistry().register(Typed())
 
 
 def test_a_class_within_a_function_is_refused_with_what_to_do() -> None:
-    """DOM-9.2."""
+    """DOM-12.2."""
 
     class Local(Sample):
         """Nobody finds this by its name."""
@@ -71,27 +71,27 @@ def test_a_class_within_a_function_is_refused_with_what_to_do() -> None:
 
 @pytest.mark.parametrize("entry", ["", ".", "a.", "a b", "1a", "é", "a..b", "a\n"])
 def test_an_entry_that_names_no_class_is_refused(entry: str) -> None:
-    """DOM-9.2."""
+    """DOM-12.2."""
     with pytest.raises(RegistrationError):
         python(entry=entry)
 
 
 def test_the_source_has_a_bound() -> None:
-    """DOM-9.2."""
+    """DOM-12.2."""
     python(b"#" * MAX_SOURCE_BYTES)
     with pytest.raises(RegistrationError, match="at most"):
         python(b"#" * (MAX_SOURCE_BYTES + 1))
 
 
 def test_an_import_that_no_box_offers_is_refused_by_name() -> None:
-    """DOM-9.3."""
+    """DOM-12.3."""
     assert python(imports=("decimal",)).imports == ("decimal",)
     with pytest.raises(RegistrationError, match="'socket'"):
         python(imports=("decimal", "socket"))
 
 
 def test_the_digest_covers_every_part() -> None:
-    """DOM-9.4."""
+    """DOM-12.4."""
     plain = python()
     others = [
         python(b"x"),
@@ -107,7 +107,7 @@ def test_the_digest_covers_every_part() -> None:
 
 
 def test_only_the_contract_and_harmless_modules_may_be_imported() -> None:
-    """DOM-9.3."""
+    """DOM-12.3."""
     allowed = ["json", "collections.abc", "stage2_domains", "stage2_domains.contract"]
     refused = ["os", "sys", "socket", "ctypes", "stage2_domains.registry", "json.tool"]
 
