@@ -46,8 +46,8 @@ from stage2_domains.errors import RegistrationError
 from stage2_domains.manifest_keys import Table
 from stage2_domains.manifest_methods import DomainExample, read_methods
 from stage2_domains.package_files import read_below, shown, source_of
-from stage2_domains.preloads import PRELOADABLE
 from stage2_domains.sentences import bounded, listed, printable
+from stage2_domains.source import MAX_SOURCE_BYTES, DomainSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 __all__ = [
     "MANIFEST_NAME",
     "MAX_MANIFEST_BYTES",
-    "MAX_SOURCE_BYTES",
     "MAX_WASM_BYTES",
     "DeclaredDomain",
     "DomainExample",
@@ -67,7 +66,6 @@ __all__ = [
 
 MANIFEST_NAME: Final = "domain.toml"
 MAX_MANIFEST_BYTES: Final = 256 * 1024
-MAX_SOURCE_BYTES: Final = 1024 * 1024
 MAX_WASM_BYTES: Final = 64 * 1024 * 1024
 _MAX_TEXT: Final = 2_000
 _MAX_VERSION: Final = 64
@@ -92,12 +90,9 @@ class DomainManifest:
         version: For people, or empty.
         description: For people, or empty.
         tier: The declared tier; it is never lowered.
-        kind: What the code is.
-        code: The bytes of one module.
-        code_path: The file it was read from.
+        source: The code, its class (empty for WebAssembly) and what it imports.
+        code_path: The file the code was read from.
         module: The dotted name it was found by, or empty.
-        entry: The class in it; empty for WebAssembly.
-        imports: Modules of the standard library to load before it.
         budget: What one call may use.
         methods: The declared methods by name.
         examples: The examples of all methods, in their order.
@@ -110,12 +105,9 @@ class DomainManifest:
     version: str
     description: str
     tier: Literal["in_process", "process", "wasm"]
-    kind: Literal["python", "wasm"]
-    code: bytes = field(repr=False)
+    source: DomainSource
     code_path: Path
     module: str
-    entry: str
-    imports: tuple[str, ...]
     budget: Budget
     methods: Mapping[str, MethodSpec] = field(repr=False)
     examples: tuple[DomainExample, ...] = field(repr=False)
@@ -167,7 +159,6 @@ def load_manifest(path: str | Path) -> DomainManifest:
     tier = _tier(top)
     code = _code(top, tier, path.parent, files)
     budget = _budget(top)
-    imports = _imports(top, code.kind)
     methods, examples = read_methods(top.table("methods"), path.parent, files)
     top.only(_KEYS)
     return DomainManifest(
@@ -176,12 +167,9 @@ def load_manifest(path: str | Path) -> DomainManifest:
         version=top.text("version", _MAX_VERSION, default=""),
         description=top.text("description", _MAX_TEXT, default=""),
         tier=tier,
-        kind=code.kind,
-        code=code.data,
+        source=_source(top, code),
         code_path=code.path,
         module=code.module,
-        entry=code.entry,
-        imports=imports,
         budget=budget,
         methods=MappingProxyType(methods),
         examples=examples,
@@ -245,14 +233,19 @@ def _code(top: Table, tier: str, folder: Path, files: dict[str, bytes]) -> _Code
     return _Code("python", data, path, module, top.identifier("class"))
 
 
-def _imports(top: Table, kind: str) -> tuple[str, ...]:
-    names = top.texts("imports", _MAX_IMPORTS)
-    if names and kind == "wasm":
+def _source(top: Table, code: _Code) -> DomainSource:
+    imports = top.texts("imports", _MAX_IMPORTS)
+    if imports and code.kind == "wasm":
         raise top.refusal("imports", "a wasm domain imports nothing by this list")
-    unknown = [name for name in names if name not in PRELOADABLE]
-    if unknown:
-        raise top.refusal("imports", f"not on the list of modules: {listed(unknown)}")
-    return tuple(dict.fromkeys(names))
+    try:
+        return DomainSource(
+            kind=code.kind,
+            code=code.data,
+            entry=code.entry,
+            imports=tuple(dict.fromkeys(imports)),
+        )
+    except RegistrationError as error:
+        raise top.named("imports", error) from error
 
 
 def _budget(top: Table) -> Budget:
