@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stage2_domains.manifest import DomainManifest
     from stage2_domains.parameters import IsolatedParameters
 
-__all__ = ["load_trusted"]
+__all__ = ["domain_of", "load_trusted"]
 
 
 class _Trusted(DeclaredDomain):
@@ -50,6 +50,31 @@ class _Pinned(InspectLoader):
         """Give the source that was read with the manifest."""
         del fullname
         return importlib.util.decode_source(self._manifest.source.code)
+
+
+def domain_of(manifest: DomainManifest, *, trusted: bool) -> Stage2Domain:
+    """Give what the registry holds of a domain: a stand-in, or the loaded code.
+
+    Args:
+        manifest: Of any tier.
+        trusted: Whether the operator answers for its code.
+
+    Raises:
+        RegistrationError: The tier is ``in_process`` and it is not trusted; or as
+            ``load_trusted``.
+
+    Source:
+        DOM-9.8.
+    """
+    if manifest.tier != "in_process":
+        return DeclaredDomain(manifest)
+    if not trusted:
+        raise RegistrationError(
+            f"the domain '{manifest.name}' declares the tier in_process, where nothing "
+            "holds it back: register it with trusted=True only if you trust its code "
+            "like your own"
+        )
+    return load_trusted(manifest)
 
 
 def load_trusted(manifest: DomainManifest) -> Stage2Domain:
