@@ -34,7 +34,9 @@ __all__ = ["GROUP", "MAX_INSTALLED", "InstalledManifest", "installed_manifests"]
 
 GROUP: Final = "stage3.domains"
 MAX_INSTALLED: Final = 256
-_VALUE: Final = re.compile(r"(?P<package>[A-Za-z0-9_.]+)(:(?P<file>[A-Za-z0-9_.]+))?")
+_VALUE: Final = re.compile(
+    r"(?P<package>[A-Za-z0-9_.]+) ?(: ?(?P<file>[A-Za-z0-9_.]+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
