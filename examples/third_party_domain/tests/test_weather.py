@@ -30,7 +30,7 @@ def test_an_example_gives_what_it_says(
 
     outcome = harness.run(token, step)
 
-    if outcome.error and outcome.error.code == "ISOLATION_UNAVAILABLE":
+    if outcome.error and "is not available here" in str(outcome.error):
         pytest.skip(f"there is no box of the tier {MANIFEST.tier} here")
     target = f"{MANIFEST.name}.{example.method}"
     if example.error is not None:

@@ -63,11 +63,9 @@ def tested(domain: RegisteredDomain, examples: Sequence[DomainExample]) -> Answe
         CLI-11.3, CLI-11.4.
     """
     box = box_of(domain.tier)
-    if box is None:
-        return Answer(
-            document=_document(domain, []),
-            problem=_no_box(f"there is no box of the tier {domain.tier} here"),
-        )
+    if isinstance(box, str):
+        sentence = f"there is no box of the tier {domain.tier} here: {box}"
+        return Answer(document=_document(domain, []), problem=_no_box(sentence))
     try:
         verdicts = [_verdict(box, domain, example) for example in examples]
     finally:
@@ -109,7 +107,7 @@ def _problem(domain: RegisteredDomain, verdicts: Sequence[_Verdict]) -> Problem 
 def _no_box(sentence: str) -> Problem:
     return Problem(
         code=_NO_BOX,
-        sentence=sentence,
+        sentence=printable(sentence, MAX_MESSAGE_CHARS),
         exit_code=INFRASTRUCTURE,
         hint=hint_for(_NO_BOX),
     )
