@@ -41,6 +41,9 @@ MODULE: Final = "the_domain"
 MEMORY_FACTOR: Final = 3
 """The wall stands at this many budgets; what lies between is seen and reported."""
 
+_ALWAYS: Final = kernel.Rlimits(
+    core=0, file_size=0, open_files=REPLY_FD + 1, processes=0
+)
 _READ_BYTES: Final = 1 << 20
 _WARM_UP: Final = Request(
     digest="",
@@ -78,8 +81,7 @@ def run_child(
         os.closerange(REPLY_FD + 1, os.sysconf("SC_OPEN_MAX"))
         tripwire = Tripwire()
         tripwire.install()
-        reply_bytes(_called(_loaded(_WARM_UP, {}, tripwire), _WARM_UP))
-        del sys.modules[MODULE]
+        _warm_up(tripwire)
         request = Request.from_bytes(_read_frame())
         _lock(request.budget, filters, memory + 4 * len(request.parameters))
         reply_and_wait(reply_bytes(_outcome(request, codes, tripwire)))
@@ -87,18 +89,18 @@ def run_child(
         os._exit(1)
 
 
+def _warm_up(tripwire: Tripwire) -> None:
+    """Go once through everything that a call goes through."""
+    request = Request.from_bytes(_WARM_UP.to_bytes())
+    random.seed(request.parameters)
+    reply_bytes(_called(_loaded(request, {}, tripwire), request))
+    del sys.modules[MODULE]
+    kernel.limit_resources(_ALWAYS)
+
+
 def _lock(budget: Budget, filters: bytes, memory: int) -> None:
     space = memory + MEMORY_FACTOR * budget.memory_mb * 1024 * 1024
-    kernel.limit_resources(
-        kernel.Rlimits(
-            address_space=space,
-            cpu_s=budget.cpu_s,
-            file_size=0,
-            core=0,
-            open_files=REPLY_FD + 1,
-            processes=0,
-        )
-    )
+    kernel.limit_resources(kernel.Rlimits(address_space=space, cpu_s=budget.cpu_s))
     kernel.install_filter(filters)
 
 

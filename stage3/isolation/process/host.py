@@ -23,7 +23,6 @@ from stage2_domains import contract
 from stage3.isolation.process import kernel
 from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
 
-
 if TYPE_CHECKING:
     from stage2_domains.source import DomainSource
     from stage3.isolation.process.level import Level
@@ -85,11 +84,8 @@ class Child:
     def peak_bytes(self) -> int | None:
         """Return the most virtual memory it had at once; ``None`` when it is gone."""
         try:
-            info = Path(f"/proc/self/fdinfo/{self.pidfd}").read_text("ascii")
-            pid = int(info.partition("Pid:")[2].split(maxsplit=1)[0])
-            status = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
-            peak = status.partition("VmPeak:")[2].split(maxsplit=1)
-            return int(peak[0]) * 1024
+            pid = _field(f"/proc/self/fdinfo/{self.pidfd}", b"Pid:")
+            return _field(f"/proc/{pid}/status", b"VmPeak:") * 1024
         except (OSError, ValueError, IndexError):
             return None
 
@@ -127,7 +123,7 @@ class Zygote:
             except OSError as error:
                 self._control.close()
                 raise ZygoteGoneError("the zygote could not be started") from error
-        self._control.setblocking(False)
+        self._control.settimeout(0)
         try:
             while not self.memory:
                 self._receive()
@@ -169,10 +165,6 @@ class Zygote:
         """Whether a child has a source compiled."""
         return self._codes.get(digest, child.codes + 1) <= child.codes
 
-    def knows(self, digest: str) -> bool:
-        """Whether a source was loaded, or cannot be."""
-        return digest in self._codes
-
     def load(self, source: DomainSource) -> None:
         """Have a source compiled for later children; it is not waited for.
 
@@ -183,11 +175,12 @@ class Zygote:
             return
         self._codes[source.digest] = sys.maxsize
         descriptor = os.memfd_create("domain", os.MFD_CLOEXEC)
-        with open(descriptor, "wb") as file:
-            file.write(source.code)
-            file.flush()
+        try:
+            os.write(descriptor, source.code)
             os.lseek(descriptor, 0, os.SEEK_SET)
             self._send({"do": "load", "digest": source.digest}, descriptor)
+        finally:
+            os.close(descriptor)
 
     def status(self, child: Child) -> int | None:
         """Return the wait status of a child that has ended or is about to.
@@ -261,6 +254,18 @@ class Zygote:
                 self._codes[digest] = position
             case {"memory": int(memory)}:
                 self.memory = memory
+            case _:
+                raise ZygoteGoneError("the zygote says what it should not")
+
+
+def _field(path: str, name: bytes) -> int:
+    """Return the number that follows a name in a file of the kernel."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(descriptor, 4_096)
+    finally:
+        os.close(descriptor)
+    return int(text.partition(name)[2].split(maxsplit=1)[0])
 
 
 def _start(control: int, level: Level) -> subprocess.Popen[bytes]:

@@ -15,7 +15,7 @@ import sys
 import time
 import zoneinfo
 from contextlib import suppress
-from importlib import import_module
+from importlib import import_module  # noqa: TID251 - for names of our own list
 from typing import TYPE_CHECKING, Final
 
 from stage2_domains import contract, errors, parameters
@@ -68,7 +68,7 @@ def preload() -> None:
         BOX-5.3.
     """
     for name in sorted(ALLOWED_IMPORTS):
-        import_module(name)  # noqa: TID251 - names of our own fixed list
+        import_module(name)
     for name in LAZY_CODECS:
         codecs.lookup(name)
     time.strptime("2000", "%Y")
@@ -76,7 +76,7 @@ def preload() -> None:
     random.seed(0)
     package = sys.modules["stage2_domains"]
     vars(package).update({each.__name__: each for each in _CONTRACT})
-    sys.stdin = sys.stdout = sys.stderr = None  # type: ignore[assignment]  # no streams
+    sys.stdin = sys.stdout = sys.stderr = None
     sys.path.clear()
     sys.argv.clear()
     sys.path_importer_cache.clear()

@@ -156,15 +156,8 @@ class ProcessIsolation:
             except OSError:
                 return InfraFailure("the child ended before it was asked")
             deadline = _deadline(request.budget.wall_ms)
-            with self._lock:
-                if self._zygote is zygote:
-                    zygote.top_up(self._spares)
             outcome = self._answer(zygote, child, request, deadline)
-            if not isinstance(outcome, Violation) and not zygote.knows(source.digest):
-                with self._lock:
-                    if self._zygote is zygote:
-                        zygote.load(source)
-            return outcome
+            self._prepare(zygote, source, outcome)
         except ZygoteGoneError as error:
             with self._lock:
                 self._discard()
@@ -173,6 +166,20 @@ class ProcessIsolation:
             if child is not None:
                 child.kill()
                 child.release()
+        return outcome
+
+    def _prepare(
+        self, zygote: Zygote, source: DomainSource, outcome: BoxOutcome
+    ) -> None:
+        """Make ready for the next call: a child, and this source compiled for it.
+
+        The zygote compiles only what a child has compiled without harm before.
+        """
+        with self._lock:
+            if self._zygote is zygote:
+                if not isinstance(outcome, Violation):
+                    zygote.load(source)
+                zygote.top_up(self._spares)
 
     def _answer(
         self, zygote: Zygote, child: Child, request: Request, deadline: Deadline

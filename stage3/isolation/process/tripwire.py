@@ -13,7 +13,7 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from stage2_domains.sentences import printable
 from stage2_domains.source import is_importable
@@ -23,7 +23,7 @@ from stage3.isolation.process.frames import send_frame
 from stage3.isolation.process.replies import reply_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["REPLY_FD", "Tripwire", "reply_and_wait"]
 
@@ -43,6 +43,20 @@ _WHILE_LOADING: Final = BENIGN_EVENTS | {
 
 _RESERVE: Final = 250
 """Calls kept free below the recursion limit, for saying what was attempted."""
+
+
+class _Import(Protocol):
+    """The shape of ``__import__``."""
+
+    def __call__(
+        self,
+        name: str,
+        names: Mapping[str, object] | None = None,
+        local: Mapping[str, object] | None = None,
+        wanted: Sequence[str] = (),
+        level: int = 0,
+        /,
+    ) -> object: ...
 
 
 class Tripwire:
@@ -93,7 +107,7 @@ class Tripwire:
         """Return the built-in names for the domain's module."""
         return {**vars(builtins), "__import__": self._guarded(builtins.__import__)}
 
-    def _guarded(self, real: Callable[..., object]) -> Callable[..., object]:
+    def _guarded(self, real: _Import) -> _Import:
         loaded = sys.modules
 
         def guarded(
@@ -112,7 +126,7 @@ class Tripwire:
             if self.event is None:
                 self.arguments = (shown,)
                 self.event = "import"
-            self._trip()
+            return self._trip()
 
         return guarded
 

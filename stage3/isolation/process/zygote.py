@@ -86,6 +86,8 @@ class Zygote:
                 self._load(str(message["digest"]), descriptors[0])
             case "status":
                 self._status(int(message["pid"]))
+            case _:
+                return False
         return True
 
     def _fork(self) -> None:

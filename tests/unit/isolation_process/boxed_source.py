@@ -50,4 +50,6 @@ def domain_of(code: str, entry: str = "Boxed") -> RegisteredDomain:
 
 def body(text: str) -> RegisteredDomain:
     """Register a domain whose ``invoke`` has this body."""
-    return domain_of(_HEAD + textwrap.indent(textwrap.dedent(text).strip("\n"), " " * 8))
+    return domain_of(
+        _HEAD + textwrap.indent(textwrap.dedent(text).strip("\n"), " " * 8)
+    )
