@@ -43,7 +43,9 @@ OFFERED: Final = ("stage3.clock_ns", "stage3.random_u64")
 """What a core module may import, as ``module.name``; both are ``() -> i64``."""
 
 _LOW: Final = 0xFFFF_FFFF
-_PAGE: Final = 65_536
+_NEARLY_FULL: Final = 2 * 1024 * 1024
+"""Bytes below its cap from where on a memory counts as full: programs ask for more
+than a page at a time, and the engine does not tell what it refused."""
 _SHAPES: Final = {
     "alloc": (("i32",), ("i32",)),
     "invoke": (("i32", "i32"), ("i64",)),
@@ -92,7 +94,7 @@ class CoreProgram:
             return _exchange(store, instance, memory, call)
         except (Trap, WasmtimeError) as error:
             cap = call.budget.memory_mb * 1024 * 1024
-            full = memory is not None and memory.data_len(store) + _PAGE > cap
+            full = memory is not None and memory.data_len(store) + _NEARLY_FULL > cap
             raise StoppedError(trap(str(error), full=full)) from None
 
 
