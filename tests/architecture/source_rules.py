@@ -56,7 +56,7 @@ LATE_IMPORTS: Final = {
     "lazy stores": re.compile(r"audit\.store\.opening:\w+"),
     "validator compilation": re.compile(r"stage2_domains\.schema:\w+"),
     "loader of domain entry points": re.compile(
-        r"stage2_domains\.(registry|entry_points):\w+"
+        r"stage2_domains\.(registry|entry_points|trusted):\w+"
     ),
 }
 """Why an import may stand inside a function, and where: ``module:function``."""

@@ -184,7 +184,7 @@ REFUSED = {
 def test_what_is_not_acceptable_is_refused_by_file_and_key(
     name: str, folder: Path
 ) -> None:
-    """DOM-9.1, DOM-9.3."""
+    """DOM-9.1, DOM-9.3, DOM-9.6."""
     text, sentence = REFUSED[name]
 
     with pytest.raises(RegistrationError) as refused:
