@@ -4,7 +4,8 @@ No policy: each function does what its name says for the calling process (or thr
 where it says so) and raises ``OSError`` when the kernel refuses. The order matters:
 
 1. ``enter_namespaces``. Not after ``not_dumpable``, which gives the files of
-   ``/proc/self`` to root.
+   ``/proc/self`` to root, and not after ``drop_capabilities``, without which root may
+   not be mapped.
 2. ``die_with_parent``, in every child again: a fork clears it.
 3. ``no_new_privs``; without it the next two are refused to an unprivileged process.
 4. ``landlock_deny_all``, ``drop_capabilities``, ``limit_resources``.
@@ -22,7 +23,6 @@ import resource
 import signal as signals
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -149,7 +149,9 @@ def die_with_parent(
     """Have this process killed when the thread that forked it ends.
 
     The kernel watches the *thread*: a process started from a short-lived thread dies
-    with that thread. Fit for children of a process with one thread.
+    with that thread. Fit for children of a process with one thread. It also asks
+    whether the dying parent may send the signal: a parent that went behind Landlock
+    after the fork may not, one that did so before may.
 
     Args:
         signal: What is sent.
@@ -253,10 +255,9 @@ def map_identity_ids(uid: int, gid: int) -> None:
         OSError: The kernel refused, for example where a security module lets anybody
             have the namespace and nobody use it (EPERM or EACCES).
     """
-    own = Path("/proc/self")
-    (own / "setgroups").write_text("deny", "ascii")
-    (own / "uid_map").write_text(f"{uid} {uid} 1", "ascii")
-    (own / "gid_map").write_text(f"{gid} {gid} 1", "ascii")
+    _write("/proc/self/setgroups", b"deny")
+    _write("/proc/self/uid_map", b"%d %d 1" % (uid, uid))
+    _write("/proc/self/gid_map", b"%d %d 1" % (gid, gid))
 
 
 def enter_namespaces(names: Iterable[str]) -> None:
@@ -363,6 +364,15 @@ def _lowest(value: int, limit: int) -> int:
 def _libc() -> ctypes.CDLL:
     """Return the C library this interpreter is linked with."""
     return ctypes.CDLL(None, use_errno=True)
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a file of the kernel in one call, as it wants it."""
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(file, data)
+    finally:
+        os.close(file)
 
 
 def _prctl(option: int, *values: int) -> None:
