@@ -30,8 +30,10 @@ BACKGROUND_ALLOWED: Final = frozenset({"stage3.isolation.wasm.ticker"})
 """Counts the time of calls that block their thread, and ends before they return."""
 UNSAFE_MODULES: Final = frozenset({"dill", "marshal", "pickle", "shelve"})
 UNSAFE_CALLS: Final = frozenset({"__import__", "compile", "eval", "exec"})
-UNSAFE_ALLOWED: Final[frozenset[str]] = frozenset()
-"""Modules below ``stage3.isolation`` that run code handed to them, once any does."""
+UNSAFE_ALLOWED: Final[frozenset[str]] = frozenset(
+    f"stage3.isolation.process.{name}" for name in ("child", "zygote")
+)
+"""Modules below ``stage3.isolation`` that compile or run code handed to them."""
 
 CONTRACTS: Final = {
     contract["id"]: contract
@@ -54,6 +56,9 @@ LATE_IMPORTS: Final = {
     ),
     "lazy WebAssembly engine": re.compile(r"stage3\.isolation\.wasm\.tier:_machine"),
     "lazy stores": re.compile(r"audit\.store\.opening:\w+"),
+    "what a box has loaded": re.compile(
+        r"stage3\.isolation\.process\.preload:preload"
+    ),
     "validator compilation": re.compile(r"stage2_domains\.schema:\w+"),
     "loader of domain entry points": re.compile(
         r"stage2_domains\.(registry|entry_points|trusted):\w+"
