@@ -15,7 +15,7 @@ from stage3.isolation.wasm.call import Call, CurrentCall
 from stage3.isolation.wasm.component import ComponentProgram
 from stage3.isolation.wasm.core_module import CoreProgram
 from stage3.isolation.wasm.endings import StoppedError, UnusableError, import_refused
-from stage3.isolation.wasm.ticker import Ticker, ticks_for
+from stage3.isolation.wasm.ticker import Ticker
 
 __all__ = ["MAX_CODE_BYTES", "MAX_PROGRAMS", "Machine"]
 
@@ -85,17 +85,16 @@ class Machine:
         store = self._store(call)
         self._current.call = call
         try:
-            with self._ticker.running():
-                store.set_epoch_deadline(ticks_for(call.budget.wall_ms))
+            with self._ticker.running(call.budget.wall_ms) as ticks:
+                store.set_epoch_deadline(ticks)
                 return program.run(store, call)
-        except StoppedError:
-            if call.refused is None:
-                raise
-            raise StoppedError(import_refused(call.refused)) from None
         finally:
             self._current.call = None
             call.fuel_used = call.budget.fuel - store.get_fuel()
             store.close()
+            if call.refused is not None:
+                # WSM-6.1: whatever came of it, this is what it reached for.
+                raise StoppedError(import_refused(call.refused)) from None
 
     def _store(self, call: Call) -> Store:
         store = Store(self._engine)

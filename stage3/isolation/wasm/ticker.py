@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TICK_MS", "Ticker", "ticks_for"]
 
-TICK_MS: Final = 4
+TICK_MS: Final = 2
 """Milliseconds between two ticks: how exactly a deadline is kept."""
 
 
@@ -35,49 +35,65 @@ class Ticker:
         tick: Raises the epoch by one; safe from any thread.
     """
 
-    __slots__ = ("_lock", "_running", "_stop", "_thread", "_tick")
+    __slots__ = ("_beat", "_lock", "_running", "_thread", "_tick")
 
     def __init__(self, tick: Callable[[], None]) -> None:
         self._tick = tick
         self._lock = threading.Lock()
         self._running = 0
-        self._stop = threading.Event()
+        self._beat = _Beat(tick)
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Tick until the block ends. Blocks of several threads may overlap."""
-        self._enter()
+    def running(self, wall_ms: int) -> Iterator[int]:
+        """Tick until the block ends. Blocks of several threads may overlap.
+
+        Yields:
+            How many ticks from now ``wall_ms`` have surely passed.
+        """
+        beat = self._enter()
         try:
-            yield
+            yield ticks_for(wall_ms) + beat.late()
         finally:
             self._leave()
 
-    def _enter(self) -> None:
+    def _enter(self) -> _Beat:
         with self._lock:
             if self._running == 0:
-                stop = threading.Event()
-                thread = threading.Thread(
-                    target=_count, args=(self._tick, stop), daemon=True
-                )
+                beat = _Beat(self._tick)
+                thread = threading.Thread(target=beat.run, daemon=True)
                 thread.start()
-                self._stop, self._thread = stop, thread
+                self._beat, self._thread = beat, thread
             self._running += 1
+            return self._beat
 
     def _leave(self) -> None:
         with self._lock:
             self._running -= 1
             if self._running == 0 and self._thread is not None:
-                self._stop.set()
+                self._beat.stop.set()
                 self._thread.join()
                 self._thread = None
 
 
-def _count(tick: Callable[[], None], stop: threading.Event) -> None:
-    """Tick on time; ticks that came too late are made up for."""
-    start, done = time.monotonic(), 0
-    while not stop.wait(TICK_MS / 1_000):
-        due = int((time.monotonic() - start) * 1_000 / TICK_MS)
-        for _ in range(due - done):
-            tick()
-        done = max(due, done)
+class _Beat:
+    """What one thread counts. Ticks that came too late are made up for."""
+
+    __slots__ = ("_done", "_start", "_tick", "stop")
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self.stop = threading.Event()
+        self._tick = tick
+        self._start = time.monotonic()
+        self._done = 0
+
+    def run(self) -> None:
+        while not self.stop.wait(TICK_MS / 1_000):
+            for _ in range(self.late()):
+                self._done += 1
+                self._tick()
+
+    def late(self) -> int:
+        """How many ticks are due and not yet counted."""
+        due = int((time.monotonic() - self._start) * 1_000 / TICK_MS)
+        return max(0, due - self._done)

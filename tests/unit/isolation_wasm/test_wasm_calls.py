@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, cast
 import pytest
 
 from stage2_domains.contract import Budget
+from stage2_domains.manifest import load_manifest
+from stage2_domains.registry import DomainRegistry
 from stage2_domains.source import DomainSource
 from stage3.isolation.interface import BoxInterrupt, DomainFailed, InfraFailure, Ok
 from stage3.isolation.wasm.call import Call, CurrentCall
@@ -171,6 +173,32 @@ def test_the_rust_example_answers(box: WasmIsolation) -> None:
         "mean": 2.5,
         "most": 4.5,
     }
+
+
+@pytest.mark.parametrize("language", ["rust", "python"])
+def test_an_example_is_registered_by_its_manifest_and_its_examples_hold(
+    box: WasmIsolation, language: str
+) -> None:
+    """WSM-7.1, WSM-7.2."""
+    if not list((EXAMPLES / language).glob("*.wasm")):
+        pytest.skip("words.wasm (18 MB) is not built: examples/wasm_domains/python")
+    manifest = load_manifest(EXAMPLES / language / "domain.toml")
+    registry = DomainRegistry()
+    registry.register_manifest(manifest)
+    domain = registry.get(manifest.name)
+    assert domain is not None
+
+    assert manifest.examples
+    for example in manifest.examples:
+        outcome = box.invoke(
+            domain, example.method, example.parameters, budget=domain.budget
+        )
+        if example.result is not None:
+            assert isinstance(outcome, Ok), outcome
+            assert b'{"data":%b,' % example.result in outcome.result
+        else:
+            assert isinstance(outcome, DomainFailed), outcome
+            assert outcome.message == example.error
 
 
 def test_the_rust_example_says_no(box: WasmIsolation) -> None:
