@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["USERS", "python"]
+from stage3.isolation.process.syscalls import machine
+
+__all__ = ["HAS_LANDLOCK", "HAS_SECCOMP", "HAS_USERS", "USERS", "python"]
 
 ROOT: Final = Path(__file__).parents[3]
 USERS: Final = ("this_user", "nobody")
 """Where the tests run unprivileged, both are the same."""
+
+# What the machine has is asked without the code under test, so that breaking that code
+# makes tests fail and not vanish.
+
+
+def _lists(path: str, word: str) -> bool:
+    try:
+        return word in Path(path).read_text("ascii")
+    except OSError:
+        return False
+
+
+def _maps_users() -> bool:
+    program = shutil.which("unshare")
+    if program is None:
+        return False
+    command = [program, "--user", "--map-root-user", "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+HAS_SECCOMP: Final = machine() is not None and _lists(
+    "/proc/sys/kernel/seccomp/actions_avail", "kill_process"
+)
+HAS_LANDLOCK: Final = _lists("/sys/kernel/security/lsm", "landlock")
+HAS_USERS: Final = _maps_users()
 
 _PRELUDE: Final = """\
 import ctypes, decimal, gc, hashlib, json, mmap, os, re, resource, signal, socket
