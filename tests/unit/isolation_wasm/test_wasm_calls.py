@@ -323,7 +323,7 @@ def _raise_not_found(name: str) -> str:
 def test_the_tier_says_what_it_is(box: WasmIsolation) -> None:
     """WSM-1.5."""
     assert box.tier == "wasm"
-    assert box.attained["engine"] == "wasmtime 48.0.0"
+    assert str(box.attained["engine"]).startswith("wasmtime 48.")
     assert box.attained["boundary"] is True
     box.close()
     box.close()
