@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stage3.isolation.in_process import InProcessIsolation
-from stage3.isolation.process.tier import ProcessIsolation
-from stage3.isolation.wasm.tier import WasmIsolation
+from stage3.tiers import BOXES
 
 if TYPE_CHECKING:
     from stage2_domains.registry import Tier
@@ -23,11 +22,4 @@ def box_of(tier: Tier) -> Isolation | str:
 
     Another tier is never put in its place.
     """
-    if tier == "in_process":
-        return InProcessIsolation()
-    if tier == "wasm":
-        return WasmIsolation.available() or "the extra stage3[wasm] is not installed"
-    try:
-        return ProcessIsolation(spares=1)
-    except ValueError as error:
-        return str(error)
+    return InProcessIsolation() if tier == "in_process" else BOXES[tier]()

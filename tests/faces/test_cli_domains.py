@@ -1,5 +1,6 @@
 """Domains that a manifest declares, on the command line: CLI-11."""
 
+import json
 import os
 import re
 import subprocess
@@ -147,6 +148,28 @@ def test_a_plan_is_written_and_checked_with_a_domain_of_ones_own(
 
     assert written.code == 0
     assert (checked.code, code_of(checked)) == (1, "DOMAIN_NOT_IN_SCOPE")
+
+
+@pytest.mark.usefixtures("boxed")
+def test_a_plan_runs_a_domain_of_somebody_else_in_its_box(own_world: World) -> None:
+    """CLI-11.1: five events, and a ledger that is whole."""
+    request = json.loads(Path(own_world["token_request.json"]).read_text())
+    request |= {"domain_scope": ["weather"], "method_scope": {"weather": ["summary"]}}
+    Path(own_world["token_request.json"]).write_text(json.dumps(request))
+    own_world.issue("weather.credential")
+    plan, domain = own_world["weather.json"], ("--domain", WEATHER)
+    words = ("--user", "alice", "--step", "weather.summary", "--out", plan)
+    run("plan", "new", *words, *domain)
+    caller = ("--user", "alice", "--credential", own_world["weather.credential"])
+
+    ran = run("plan", "run", *own_world.here(), "--plan", plan, *caller, *domain)
+    without = run("plan", "run", *own_world.here(), "--plan", plan, *caller)
+
+    assert ran.code == 0, ran.err
+    assert '"median": 11.5' in ran.out
+    assert "outcome    success, 1 of 1 steps" in ran.out
+    assert (without.code, code_of(without)) == (1, "DOMAIN_NOT_REGISTERED")
+    assert run("audit", "verify", *own_world.here()).code == 0
 
 
 # --- test ----------------------------------------------------------------------------
