@@ -43,7 +43,6 @@ __all__ = [
     "landlock_deny_all",
     "limit_resources",
     "map_identity_ids",
-    "name_process",
     "no_new_privs",
     "not_dumpable",
     "pidfd_kill",
@@ -65,7 +64,6 @@ NAMESPACES: Final[Mapping[str, int]] = MappingProxyType(
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
-_PR_SET_NAME: Final = 15
 _PR_SET_SECCOMP: Final = 22
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_CAP_AMBIENT: Final = 47
@@ -131,16 +129,6 @@ def not_dumpable() -> None:
         OSError: The kernel refused.
     """
     _prctl(_PR_SET_DUMPABLE, 0)
-
-
-def name_process(name: str) -> None:
-    """Set the name that ``ps`` shows for this thread; 15 bytes of it are kept.
-
-    Raises:
-        OSError: The kernel refused.
-    """
-    text = ctypes.create_string_buffer(name.encode()[:15])
-    _prctl(_PR_SET_NAME, ctypes.addressof(text))
 
 
 def die_with_parent(
