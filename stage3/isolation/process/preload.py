@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from stage2_domains import contract, errors, parameters
 from stage2_domains.source import ALLOWED_IMPORTS
 from stage3.isolation.lazy import LAZY_CODECS
+from stage3.isolation.process.tripwire import IMPLIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +70,9 @@ def preload() -> None:
     """
     for name in sorted(ALLOWED_IMPORTS):
         import_module(name)
+    for name in IMPLIED:
+        with suppress(ImportError):  # not every version has all of them
+            import_module(name)
     for name in LAZY_CODECS:
         codecs.lookup(name)
     time.strptime("2000", "%Y")

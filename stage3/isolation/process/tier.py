@@ -147,8 +147,7 @@ class ProcessIsolation:
         child: Child | None = None
         try:
             with self._own_lock():
-                zygote = self._ready()
-                child = zygote.take()
+                zygote, child = self._take()
             if zygote.has(child, source.digest):
                 request = request.without_code()
             try:
@@ -217,6 +216,16 @@ class ProcessIsolation:
             if inherited is not None:
                 inherited.abandon()
         return self._lock
+
+    def _take(self) -> tuple[Zygote, Child]:
+        zygote = self._ready()
+        try:
+            return zygote, zygote.take()
+        except ZygoteGoneError:
+            # Nothing was asked yet, so asking another one is no second attempt.
+            self._discard()
+            zygote = self._ready()
+            return zygote, zygote.take()
 
     def _ready(self) -> Zygote:
         if self._is_closed:

@@ -25,7 +25,10 @@ from stage3.isolation.process.replies import reply_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["REPLY_FD", "Tripwire", "reply_and_wait"]
+__all__ = ["IMPLIED", "REPLY_FD", "Tripwire", "reply_and_wait"]
+
+IMPLIED: Final = frozenset({"_pylong", "_strptime", "copyreg"})
+"""What functions of C import in the name of who calls them: ``strptime`` and such."""
 
 REPLY_FD: Final = 3
 """The one descriptor a child has."""
@@ -118,7 +121,7 @@ class Tripwire:
             level: int = 0,
         ) -> object:
             if type(name) is str and level == 0:
-                if is_importable(name) and name in loaded:
+                if (is_importable(name) or name in IMPLIED) and name in loaded:
                     return real(name, names, local, wanted, level)
                 shown = printable(name, MAX_DETAIL_CHARS)
             else:

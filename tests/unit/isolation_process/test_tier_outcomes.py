@@ -110,7 +110,7 @@ def test_parameters_and_answers_cross_as_bytes(box: ProcessIsolation) -> None:
 @pytest.mark.parametrize("wall_ms", [20, 100])
 def test_a_loop_ends_at_its_deadline(box: ProcessIsolation, wall_ms: int) -> None:
     """BOX-7.4."""
-    text = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+    text = "while True:\n try:\n  while True: pass\n except BaseException: pass"
     outcome = run(box, text, Budget(wall_ms=wall_ms))
 
     assert isinstance(outcome, Violation)
