@@ -45,6 +45,13 @@ __all__ = [
 ]
 
 SCOPE = {"racer": ["run"]}
+ENDLESS = {
+    "max_invocations": 10**9,
+    "max_total_tokens": 10**12,
+    "max_frequency": "999999999 per 1 second",
+}
+"""A starter that waits for a slow neighbour must not come to a limit meanwhile."""
+
 LOCK_TIMEOUT_S = 60.0
 """Longer than any test: a start that waits is late, never refused for it."""
 
@@ -198,6 +205,7 @@ def issue_round(
     """Issue a token of its own user, issuer and, to revoke by key, key."""
     user = f"user{number}"
     key = f"key{number}" if kind == "key" else "common"
+    overrides.setdefault("resource_limits", ENDLESS)
     token = make_token(user, SCOPE, issued_by=f"officer{number}", **overrides)
     issued = authority_on(store, f"issue {number}", key).issue_token(token)
     return Round(number, issued.token_hash, user, kind, steps)
