@@ -144,6 +144,7 @@ class ProcessIsolation:
     # One call ---------------------------------------------------------------------
 
     def _ask(self, source: DomainSource, request: Request) -> BoxOutcome:
+        zygote: Zygote | None = None
         child: Child | None = None
         try:
             with self._own_lock():
@@ -159,7 +160,8 @@ class ProcessIsolation:
             self._prepare(zygote, source, outcome)
         except ZygoteGoneError as error:
             with self._lock:
-                self._discard()
+                if self._zygote is zygote:
+                    self._discard()
             return InfraFailure(str(error))
         finally:
             if child is not None:
@@ -226,6 +228,10 @@ class ProcessIsolation:
             self._discard()
             zygote = self._ready()
             return zygote, zygote.take()
+        except BaseException:
+            # Interrupted half way: nobody knows what was taken in and what was not.
+            self._discard()
+            raise
 
     def _ready(self) -> Zygote:
         if self._is_closed:

@@ -95,13 +95,22 @@ def test_two_hundred_calls_leave_nothing_behind(box: ProcessIsolation) -> None:
     assert descriptors() == before
 
 
+def resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1])
+
+
 @pytest.mark.nightly
 def test_ten_thousand_calls_leave_nothing_behind(box: ProcessIsolation) -> None:
     """BOX-7.6."""
+    for n in range(200):
+        answer(box, n)
+    before, pages = descriptors(), resident_pages()
     outcomes = {type(answer(box, n)) for n in range(10_000)}
 
     assert outcomes == {Ok}
     assert len(descendants(os.getpid())) <= 2 + 2 + 2
+    assert descriptors() <= before + 2 * 2
+    assert resident_pages() - pages < 1_024
 
 
 def test_closing_is_final_and_may_be_repeated(box: ProcessIsolation) -> None:

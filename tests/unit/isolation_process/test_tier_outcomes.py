@@ -76,7 +76,7 @@ def run(box: ProcessIsolation, text: str, budget: Budget = PATIENT) -> BoxOutcom
 def test_an_attempt_is_a_violation_of_its_kind(
     box: ProcessIsolation, text: str
 ) -> None:
-    """BOX-5.8, BOX-6.5; ISO-2.1."""
+    """BOX-5.8, BOX-6.5, BOX-7.3; ISO-2.1."""
     kind, source, words = FOUND[text]
     outcome = run(box, text)
 
