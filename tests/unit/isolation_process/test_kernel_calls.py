@@ -98,7 +98,7 @@ kernel.landlock_deny_all()
 attempts = {
     'read': lambda: open('/etc/passwd'),
     'list': lambda: os.listdir('/'),
-    'create': lambda: open('/tmp/never', 'w'),
+    'create': lambda: open('/never', 'w'),
     'connect': lambda: socket.create_connection(listener.getsockname()),
     'bind': lambda: socket.create_server(('127.0.0.1', 0)),
     'signal': lambda: os.kill(other, 0),
