@@ -45,6 +45,8 @@ STOP_CODES = {"TOKEN_REVOKED", "PLATFORM_PAUSED", "KEY_NOT_TRUSTED"}
 _MOST_ATTEMPTS = 100_000
 DONE = 62
 """The counter by which a crowd learns that it may go home."""
+RECOVERIES = 60
+"""The counter of recoveries that have ended."""
 INSIDE_DONE = 61
 """The counter that tells that the stopper inside the crowd has finished."""
 
@@ -323,6 +325,7 @@ def live_on(job: Job) -> Report:
     with Board(Path(str(job["board"]))) as board:
         world = open_world(str(job["ledger"]), board)
         with world.store:
+            board.wait("somebody recovers", lambda: board.counter(RECOVERIES) > 0)
             for played in rounds_of(job):
                 player = world.player(f"lives {played.number}")
                 outcome = player.play(played)
@@ -342,6 +345,7 @@ def recover_on(job: Job) -> Report:
                 closed += len(recover(world.store).closed)
                 world.player(f"recovers {count}").executor.close()
                 count += 1
+                board.count(RECOVERIES, count)
     return {"recoveries": count, "closed": closed}
 
 
