@@ -9,7 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.workloads import WORKLOADS, Line, Settings
+from benchmarks.boxes import boxes
+from benchmarks.workloads import WORKLOADS as BASE
+from benchmarks.workloads import Line, Settings
+
+WORKLOADS = {**BASE, "W10": boxes}
 
 
 def main() -> None:

@@ -41,6 +41,8 @@ class Budget:
     """Bytes of the canonical result."""
     depth: int = 32
     """Containers inside one another in the result, at most 32."""
+    fuel: int = 2_000_000_000
+    """Steps of a WebAssembly program, which the ``wasm`` tier counts exactly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from stage3.gates import (
 from stage3.refusal import Gate, Refusal, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from stage2_domains.registry import RegisteredDomain
     from stage3.plan import DomainInvocation
@@ -67,10 +67,10 @@ def make_ready(
     index: int,
     invocation: DomainInvocation,
     find: Callable[[str], RegisteredDomain | None],
-    tiers: Collection[str],
+    why_not: Callable[[str], str | None],
 ) -> ReadyStep:
     """Look a step up and check its parameters, before any lock is taken."""
-    missing = check_existence(find, invocation, tiers)
+    missing = check_existence(find, invocation, why_not)
     domain = find(invocation.domain)
     misfit = None
     if domain is not None and missing is None:

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Final
 
 from audit.entry import ledger_text
 from audit.events import ReasonCode
-from stage3.refusal import Gate, Refusal, refuse
+from stage3.refusal import Gate, Refusal, our_words, refuse
 from tokens.limits import check_before_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from stage2_domains.registry import RegisteredDomain
     from stage3.plan import DomainInvocation
@@ -72,9 +72,14 @@ def check_scope(claims: Claims, step: DomainInvocation) -> Refusal | None:
 def check_existence(
     find: Callable[[str], RegisteredDomain | None],
     step: DomainInvocation,
-    tiers: Collection[str],
+    why_not: Callable[[str], str | None],
 ) -> Refusal | None:
     """Say whether what the token allows exists here, in a tier that is available.
+
+    Args:
+        find: Gives a registered domain by its exact name, or ``None``.
+        step: The invocation.
+        why_not: Says of a tier why it is not available here, ``None`` where it is.
 
     Source:
         EXE-3.4; rules 6.5, design sections 5 and 7 (a tier is never lowered).
@@ -96,12 +101,13 @@ def check_existence(
             domain=step.domain,
             method=step.method,
         )
-    if domain.tier not in tiers:
+    reason = why_not(domain.tier)
+    if reason is not None:
         return refuse(
             Gate.SCOPE,
             ReasonCode.ISOLATION_UNAVAILABLE,
             "domain {domain} needs the isolation tier "
-            f"{domain.tier}, which is not available here; "
+            f"{domain.tier}, which is not available here ({our_words(reason)}); "
             "register it with trusted=True only if you trust its code like your own",
             domain=step.domain,
         )

@@ -43,6 +43,7 @@ from stage3.refusal import Gate
 from stage3.request import Admission, PlanRequest, plan_request, step_request
 from stage3.run import Run
 from stage3.run import error_of as error_at
+from stage3.tiers import BOXES, Tiers
 from stage3.token_gate import check_clock, validate_token
 from tokens.state.accounting import AccountingError
 
@@ -71,7 +72,8 @@ class Stage3Orchestrator:
         token_registry: The executor's half of the tokens.
         audit_log: The log; it must be on the registry's store.
         domain_registry: The domains; frozen from now on.
-        isolation: The tiers available, by name; by default ``in_process`` alone.
+        isolation: The tiers available, by name; by default ``in_process``, and
+            ``process`` and ``wasm`` where they are to be had, made at first need.
         entropy: ``entropy(n)`` gives n random bytes, for ids and salts.
 
     Raises:
@@ -104,7 +106,8 @@ class Stage3Orchestrator:
         self.owner_id = entropy(16).hex()
         self._store = audit_log.store
         self._entropy = entropy
-        self._tiers = dict(isolation or _in_process(self))
+        boxes = {} if isolation else BOXES
+        self._tiers = Tiers(isolation or _in_process(self), boxes)
         domain_registry.freeze()
         self._store.declare(EXECUTION)
         if self._store.latch is None:
@@ -235,8 +238,7 @@ class Stage3Orchestrator:
         """
         self._is_closed = True
         self._hold.close()
-        for tier in self._tiers.values():
-            tier.close()
+        self._tiers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -367,7 +369,7 @@ class Stage3Orchestrator:
 
 
 def _in_process(orchestrator: Stage3Orchestrator) -> dict[str, Isolation]:
-    """Make the one built-in tier; it watches the classes that hold authority."""
+    """Make the tier of the built-in domains; it watches what holds authority."""
     log, registry = orchestrator.audit_log, orchestrator.token_registry
     watched = (Stage3Orchestrator, type(registry), type(log), type(log.store))
     return {"in_process": InProcessIsolation(watched)}

@@ -18,16 +18,16 @@ from stage3.journal import Appended, Claim, Journal
 from stage3.outcome import PlanError, PlanOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from audit.entry import EntryDraft
     from audit.events import JsonValue
     from audit.store.interface import WriteTransaction
     from stage2_domains.registry import RegisteredDomain
-    from stage3.isolation.interface import Isolation
     from stage3.judgement import Judgement
     from stage3.refusal import Refusal
     from stage3.request import PlanRequest
+    from stage3.tiers import Tiers
     from tokens.limits import Limits
 
 __all__ = ["Place", "Run", "error_of"]
@@ -71,7 +71,7 @@ class Run:
         salt: bytes,
         owner_id: str,
         find: Callable[[str], RegisteredDomain | None],
-        tiers: Mapping[str, Isolation],
+        tiers: Tiers,
     ) -> None:
         start = request.start
         self.request = request
@@ -139,7 +139,8 @@ class Run:
 
     def ready(self, index: int) -> ReadyStep:
         """Make one step ready; called before a lock is taken."""
-        return make_ready(index, self.request.steps[index], self._find, self._tiers)
+        step = self.request.steps[index]
+        return make_ready(index, step, self._find, self._tiers.why_not)
 
     def all_ready(self) -> tuple[ReadyStep, ...]:
         """Make every step ready; called before a lock is taken."""
@@ -153,9 +154,9 @@ class Run:
         domains = (self._find(step.domain) for step in self.request.steps)
         used = {domain.tier for domain in domains if domain is not None}
         isolation: dict[str, JsonValue] = {
-            name: dict(tier.attained)
-            for name, tier in sorted(self._tiers.items())
-            if name in used
+            name: dict(self._tiers[name].attained)
+            for name in sorted(used)
+            if name in self._tiers
         }
         plan = start.plan_digest.encode()
         return {

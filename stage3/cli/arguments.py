@@ -43,11 +43,14 @@ class Given(argparse.Namespace):
     execution_id: str
     folder: str | None
     given_execution_id: str | None
+    installed: bool
     issuer: str | None
     jwks: str | None
     key: str | None
     kid: str
     ledger_id: str | None
+    manifests: list[str]
+    name: str
     out: str | None
     passphrase_fd: int | None
     passphrase_file: str | None
@@ -61,6 +64,7 @@ class Given(argparse.Namespace):
     token: str | None
     token_hash: str
     trigger: str
+    trusted_manifests: list[str]
     user: str
     only_user: str | None
 

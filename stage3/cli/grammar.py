@@ -15,6 +15,7 @@ from stage3.cli.parsers import (
     Parser,
     add_command,
     add_common,
+    add_domains,
     add_group,
     add_json,
     add_passphrase,
@@ -220,10 +221,10 @@ def _add_token_revoke(token: Groups) -> None:
 
 
 def _add_domains(groups: Groups) -> None:
-    domains = add_group(groups, "domains", "list and describe the domains")
-    add_common(
-        add_command(domains, "domains list", "list the domains and their methods")
-    )
+    domains = add_group(groups, "domains", "list, describe, test and begin domains")
+    listing = add_command(domains, "domains list", "list the domains and their methods")
+    add_domains(listing)
+    add_common(listing)
     describe = add_command(
         domains,
         "domains describe",
@@ -231,7 +232,31 @@ def _add_domains(groups: Groups) -> None:
         takes="DOMAIN[.METHOD]",
     )
     describe.add_argument("domain", metavar="DOMAIN[.METHOD]", help="what to describe")
+    add_domains(describe)
     add_json(describe)
+    test = add_command(
+        domains,
+        "domains test",
+        "run a domain's own examples in the tier it declares",
+        takes="DOMAIN",
+        more="Exit code 0 means that every example gave what it says.",
+    )
+    test.add_argument(
+        "domain", metavar="DOMAIN", help="its name, or the path of its domain.toml"
+    )
+    add_domains(test)
+    add_json(test)
+    new = add_command(
+        domains,
+        "domains new",
+        "write a new domain that passes its own test",
+        takes="DIR",
+    )
+    new.add_argument("folder", metavar="DIR", help="a new folder for it")
+    new.add_argument(
+        "--name", metavar="NAME", required=True, help="its name (required)"
+    )
+    add_json(new)
 
 
 def _add_plan(groups: Groups) -> None:
@@ -248,6 +273,7 @@ def _add_plan(groups: Groups) -> None:
         help="a step; repeat it for more (required)",
     )
     new.add_argument("--out", metavar="FILE", help="write it to this new file")
+    add_domains(new)
     add_json(new)
     check = add_command(
         plan, "plan check", "say whether a plan would run now, without any effect"
@@ -325,6 +351,7 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         help="why: " + ", ".join(TRIGGERS) + f" (default: {TRIGGERS[0]})",
     )
     _add_credential(parser)
+    add_domains(parser)
 
 
 def _add_credential(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "Parser",
     "add_command",
     "add_common",
+    "add_domains",
     "add_group",
     "add_json",
     "add_passphrase",
@@ -171,6 +172,32 @@ def add_why(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--by", metavar="WHO", required=True, help="who decided it (required)"
+    )
+
+
+def add_domains(parser: argparse.ArgumentParser) -> None:
+    """Add which domains there are beside the built-in ones."""
+    parser.add_argument(
+        "--domain",
+        metavar="FILE",
+        dest="manifests",
+        action="append",
+        default=[],
+        help="also the domain of this domain.toml; repeat it for more",
+    )
+    parser.add_argument(
+        "--trusted-domain",
+        metavar="FILE",
+        dest="trusted_manifests",
+        action="append",
+        default=[],
+        help="likewise, and let a tier in_process run in this process",
+    )
+    parser.add_argument(
+        "--installed-domains",
+        dest="installed",
+        action="store_true",
+        help="also the domains that installed packages declare",
     )
 
 

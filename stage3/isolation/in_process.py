@@ -31,6 +31,7 @@ from stage3.isolation.interface import (
     Violation,
     ViolationKind,
 )
+from stage3.isolation.lazy import LAZY_CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,33 +49,6 @@ _ATTAINED: Final[Attained] = MappingProxyType(
     {"audit_hook": True, "boundary": False, "integrity_check": True}
 )
 
-# The standard library imports these at their first use, which inside the box would be
-# an import by the domain.
-_LAZY_CODECS: Final = (
-    "ascii",
-    "cp1250",
-    "cp1251",
-    "cp1252",
-    "cp437",
-    "hex",
-    "idna",
-    "iso8859-1",
-    "iso8859-15",
-    "iso8859-2",
-    "koi8-r",
-    "punycode",
-    "raw-unicode-escape",
-    "unicode-escape",
-    "utf-16",
-    "utf-16-be",
-    "utf-16-le",
-    "utf-32",
-    "utf-32-be",
-    "utf-32-le",
-    "utf-7",
-    "utf-8-sig",
-)
-
 
 class InProcessIsolation:
     """The in-process box; keeps ``Isolation``.
@@ -90,7 +64,7 @@ class InProcessIsolation:
     __slots__ = ("_guard", "_integrity")
 
     def __init__(self, watched: Sequence[Watched] = ()) -> None:
-        for name in _LAZY_CODECS:
+        for name in LAZY_CODECS:
             codecs.lookup(name)
         time.strptime("2000", "%Y")
         self._guard = installed_guard()

@@ -6,9 +6,12 @@ from itertools import groupby
 from typing import Final
 
 from tests.attacks.catalogue import ATTACKS, NOT_RUN
+from tests.attacks.process_verdicts import in_a_process
 from tests.attacks.verdicts import Attack, Expected, expected_at
 
 __all__ = ["VERSIONS", "rendered_table"]
+
+_HEADS: Final = "`in_process` | ... swallowed | `process` | ... swallowed"
 
 VERSIONS: Final = ((3, 11), (3, 12), (3, 13))
 
@@ -18,7 +21,7 @@ def rendered_table() -> str:
     parts = []
     for group, attacks in groupby(ATTACKS, key=lambda attack: attack.group):
         rows = [_row(attack) for attack in attacks]
-        head = f"| {group} | plain | with every exception swallowed |\n|---|---|---|"
+        head = f"| {group} | {_HEADS} |\n|---|---|---|---|---|"
         parts.append("\n".join([head, *rows]))
     head = "| not tried | why |\n|---|---|"
     parts.append("\n".join([head, *(f"| {name} | {why} |" for name, why in NOT_RUN)]))
@@ -26,7 +29,8 @@ def rendered_table() -> str:
 
 
 def _row(attack: Attack) -> str:
-    return f"| {attack.name} | {_cell(attack.plain)} | {_cell(attack.swallow)} |"
+    cells = (_cell(attack.plain), _cell(attack.swallow), *in_a_process(attack.name))
+    return f"| {attack.name} | {' | '.join(cells)} |"
 
 
 def _cell(expected: Expected) -> str:

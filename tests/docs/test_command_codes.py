@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from stage3.cli.commands import demo
+from stage3.cli.commands import demo, domain_tests
 from stage3.cli.main import main
+from stage3.isolation.in_process import InProcessIsolation
+from stage3.isolation.interface import ResultRefused
 from stage3.pytest_plugin.harness import Harness
 
 ID = "3f0c2b4e-8c1a-4b6e-9f00-0123456789ab"
@@ -50,6 +52,19 @@ def going_wrong(patch: Patch) -> None:
     patch.setattr(demo, "_tell", lambda story: story.surprises.append("step 1"))
 
 
+def break_a_new_domain(patch: Patch) -> None:
+    assert main(["domains", "new", "new", "--name", "words"]) == 0
+    broken = _Broken()
+    patch.setattr(domain_tests, "box_of", lambda _tier: broken)
+
+
+class _Broken(InProcessIsolation):
+    """A box that finds the domain wanting."""
+
+    def invoke(self, *_: object, **_more: object) -> ResultRefused:  # type: ignore[override]  # any call
+        return ResultRefused("as said")
+
+
 STORIES = {
     "no command": Story("tokn list", "USAGE", 2),
     "a plan that is no plan": Story(f"{RUN} good", "INPUT_REFUSED", 2),
@@ -61,6 +76,9 @@ STORIES = {
         f"audit verify {HERE}", "LEDGER_NOT_WHOLE", 1, edit_the_ledger
     ),
     "an unwell home": Story("doctor --home gone", "DOCTOR", 1),
+    "an example that fails": Story(
+        "domains test new/domain.toml", "DOMAIN_TEST", 1, break_a_new_domain
+    ),
     "no store": Story(
         "audit head --store sqlite:///gone.db --no-trust", "STORE_MISSING", 3
     ),

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from stage3.cli.checkup.check import Check, fail, ok, warn
 from stage3.cli.intake.files import shown
 from stage3.cli.versions import installed_version
+from stage3.isolation.process.level import probe
+from stage3.isolation.wasm.tier import WasmIsolation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,10 +48,11 @@ def installation_checks() -> Iterator[Check]:
     )
     yield _keystore()
     yield ok(
-        "isolation",
-        "in_process: a tripwire for domains the operator trusts; a domain that is not "
-        "declared trusted is refused",
+        "in_process box",
+        "a tripwire for domains the operator trusts; no other domain runs in it",
     )
+    yield _process_box()
+    yield _wasm_box()
 
 
 def home_checks(home: Home) -> Iterator[Check]:
@@ -61,6 +64,24 @@ def home_checks(home: Home) -> Iterator[Check]:
     yield ok("home", shown(home.folder.absolute()))
     yield _modes(home)
     yield _space(home.folder)
+
+
+def _process_box() -> Check:
+    level = probe()
+    if level.refusal is not None:
+        todo = "Domains of the tier process are refused here; see docs/containers.md."
+        return warn("process box", level.refusal, todo)
+    landlock = f"Landlock {level.landlock_abi}" if level.landlock_abi else "no Landlock"
+    spaces = " ".join(level.namespaces) or "none"
+    walls = f"seccomp, no_new_privs, {landlock}; namespaces: {spaces}"
+    return ok("process box", walls)
+
+
+def _wasm_box() -> Check:
+    box = WasmIsolation.available()
+    if box is None:
+        return ok("wasm box", "not installed; domains of the tier wasm are refused")
+    return ok("wasm box", str(box.attained["engine"]))
 
 
 def _keystore() -> Check:

@@ -1,19 +1,25 @@
-"""``stage3 domains``: what there is to put into a plan."""
+"""``stage3 domains``: what there is to put into a plan, and how to add to it."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from stage2_domains.registry import DomainRegistry
+from stage3.cli.commands.domain_template import new_domain
+from stage3.cli.commands.domain_tests import examples_of, tested
 from stage3.cli.errors import InputRefusedError
+from stage3.cli.intake.domains import domains_of
 from stage3.cli.output.answers import Answer
 from stage3.cli.output.rendering import json_lines, one_line, pairs, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from stage2_domains.registry import RegisteredDomain, RegisteredMethod
+    from stage2_domains.registry import (
+        DomainRegistry,
+        RegisteredDomain,
+        RegisteredMethod,
+    )
     from stage3.cli.arguments import Given
     from stage3.cli.dispatch import Command
     from stage3.cli.output.console import Console
@@ -55,21 +61,49 @@ def _domains(registry: DomainRegistry) -> list[RegisteredDomain]:
     return [domain for domain in found if domain is not None]
 
 
-def _list(_given: Given, _console: Console) -> Answer:
+def _list(given: Given, _console: Console) -> Answer:
+    given_domains = domains_of(given)
+    domains = _domains(given_domains.registry)
     rows = [
         (domain.name, method.name, domain.tier, method.description)
-        for domain in _domains(DomainRegistry.builtin())
+        for domain in domains
         for method in sorted(domain.methods.values(), key=lambda one: one.name)
     ]
     names = ("domain", "method", "tier", "description")
+    sources = [
+        (one.name, one.tier, one.digest, given_domains.origin(one.name))
+        for one in domains
+    ]
+    about = ("domain", "tier", "digest", "source")
     return Answer(
-        document={"methods": [dict(zip(names, row, strict=True)) for row in rows]},
-        lines=tuple(table([name.upper() for name in names], rows)),
+        document={
+            "methods": [dict(zip(names, row, strict=True)) for row in rows],
+            "domains": [dict(zip(about, row, strict=True)) for row in sources],
+        },
+        lines=(
+            *table([name.upper() for name in names], rows),
+            "",
+            *table([name.upper() for name in about], sources),
+        ),
     )
 
 
+def _test(given: Given, _console: Console) -> Answer:
+    name = given.domain
+    if "/" in name or "." in name:  # no name of a domain has either
+        given.manifests = [*given.manifests, name]
+    domains = domains_of(given)
+    if "/" in name or "." in name:
+        name = next(one for one, path in domains.origins.items() if path == name)
+    domain = _find_domain(domains.registry, name)
+    manifest = domains.manifests.get(name)
+    examples = examples_of(domain) if manifest is None else manifest.examples
+    return tested(domain, examples)
+
+
 def _describe(given: Given, _console: Console) -> Answer:
-    registry = DomainRegistry.builtin()
+    given_domains = domains_of(given)
+    registry = given_domains.registry
     if "." in given.domain:
         return _method_answer(find_method(registry, given.domain))
     domain = _find_domain(registry, given.domain)
@@ -84,11 +118,17 @@ def _describe(given: Given, _console: Console) -> Answer:
         "name": domain.name,
         "tier": domain.tier,
         "built_in": domain.built_in,
+        "source": given_domains.origin(domain.name),
         "digest": domain.digest,
         "budget": budget,
         "methods": methods,
     }
-    about = [("domain", domain.name), ("tier", domain.tier), ("digest", domain.digest)]
+    about = [
+        ("domain", domain.name),
+        ("tier", domain.tier),
+        ("digest", domain.digest),
+        ("source", given_domains.origin(domain.name)),
+    ]
     lines = [
         *pairs([*about, *((f"budget {name}", most) for name, most in budget.items())]),
         "",
@@ -114,5 +154,10 @@ def _method_answer(method: RegisteredMethod) -> Answer:
 
 
 COMMANDS: Final[Mapping[str, Command]] = MappingProxyType(
-    {"domains describe": _describe, "domains list": _list}
+    {
+        "domains describe": _describe,
+        "domains list": _list,
+        "domains new": new_domain,
+        "domains test": _test,
+    }
 )

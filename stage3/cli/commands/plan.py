@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from audit.log import AuditEventLog
-from stage2_domains.registry import DomainRegistry
 from stage3.cli.commands.domains import find_method
 from stage3.cli.errors import InputRefusedError
 from stage3.cli.home import open_given_store
 from stage3.cli.intake.credential import read_credential
+from stage3.cli.intake.domains import domains_of
 from stage3.cli.intake.files import new_file, read_file
 from stage3.cli.output.answers import Answer
 from stage3.cli.output.failures import problem_of_plan
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from audit.store.interface import Store
+    from stage2_domains.registry import DomainRegistry
     from stage3.cli.arguments import Given
     from stage3.cli.dispatch import Command
     from stage3.cli.output.console import Console
@@ -37,7 +38,7 @@ __all__ = ["COMMANDS"]
 
 
 def _new(given: Given, _console: Console) -> Answer:
-    registry = DomainRegistry.builtin()
+    registry = domains_of(given).registry
     methods = [find_method(registry, step) for step in given.step]
     try:
         plan = ExecutionPlan(
@@ -60,7 +61,11 @@ def _new(given: Given, _console: Console) -> Answer:
 
 def _check(given: Given, _console: Console) -> Answer:
     credential, plan = read_credential(given), _read_plan(given.plan)
-    with open_given_store(given) as store, _orchestrator(store) as orchestrator:
+    domains = domains_of(given).registry
+    with (
+        open_given_store(given) as store,
+        _orchestrator(store, domains) as orchestrator,
+    ):
         try:
             decision = orchestrator.check_plan(
                 token_hash_of(credential), given.user, given.trigger, plan
@@ -81,7 +86,11 @@ def _check(given: Given, _console: Console) -> Answer:
 
 def _run(given: Given, _console: Console) -> Answer:
     credential, plan = read_credential(given), _read_plan(given.plan)
-    with open_given_store(given) as store, _orchestrator(store) as orchestrator:
+    domains = domains_of(given).registry
+    with (
+        open_given_store(given) as store,
+        _orchestrator(store, domains) as orchestrator,
+    ):
         try:
             outcome = orchestrator.execute_plan(
                 # The handle of exactly these characters: only the credential that
@@ -98,10 +107,8 @@ def _run(given: Given, _console: Console) -> Answer:
     return _outcome_answer(outcome, plan)
 
 
-def _orchestrator(store: Store) -> Stage3Orchestrator:
-    return Stage3Orchestrator(
-        TokenRegistry(store), AuditEventLog(store), DomainRegistry.builtin()
-    )
+def _orchestrator(store: Store, domains: DomainRegistry) -> Stage3Orchestrator:
+    return Stage3Orchestrator(TokenRegistry(store), AuditEventLog(store), domains)
 
 
 def _read_plan(path: str) -> ExecutionPlan:

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +20,8 @@ from stage3.cli.checkup.installation import home_checks, installation_checks
 from stage3.cli.checkup.ledger import store_checks
 from stage3.cli.home import Home
 from stage3.cli.versions import installed_version
+from stage3.isolation.process.level import Level
+from stage3.isolation.wasm.tier import WasmIsolation
 from tokens.authority import TokenAuthority
 from tokens.keys import SigningKey, VerificationKey
 
@@ -173,6 +175,56 @@ def test_a_missing_argon2_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "Argon2id", missing)
 
     assert verdicts(installation_checks())["keystore"] == "fail"
+
+
+LEVEL = Level(
+    seccomp=True,
+    no_new_privs=True,
+    landlock_abi=4,
+    namespaces=("user", "pid"),
+    machine="x86_64",
+    refusal=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("level", "verdict", "finding"),
+    [
+        (LEVEL, "ok", "seccomp, no_new_privs, Landlock 4; namespaces: user pid"),
+        (
+            replace(LEVEL, landlock_abi=0, namespaces=()),
+            *("ok", "seccomp, no_new_privs, no Landlock; namespaces: none"),
+        ),
+        (replace(LEVEL, refusal="no seccomp"), "warn", "no seccomp"),
+    ],
+)
+def test_what_the_kernel_grants_the_process_box_is_said(
+    level: Level, verdict: str, finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLI-9.4."""
+    monkeypatch.setattr(installation, "probe", lambda: level)
+
+    found = next(one for one in installation_checks() if one.name == "process box")
+
+    assert (found.verdict, found.finding) == (verdict, finding)
+
+
+@pytest.mark.parametrize(
+    ("box", "finding"),
+    [
+        (WasmIsolation("48.0"), "wasmtime 48.0"),
+        (None, "not installed; domains of the tier wasm are refused"),
+    ],
+)
+def test_whether_there_is_a_wasm_box_is_said(
+    box: WasmIsolation | None, finding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLI-9.4."""
+    monkeypatch.setattr(WasmIsolation, "available", lambda: box)
+
+    found = next(one for one in installation_checks() if one.name == "wasm box")
+
+    assert (found.verdict, found.finding) == ("ok", finding)
 
 
 def test_a_distribution_that_is_not_there_has_no_version() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from audit.events import AuditEventType
 from stage2_domains.contract import DomainResult, MethodSpec, Stage2Domain
+from stage3.isolation.process.level import Level
 from stage3.pytest_plugin.harness import Harness
 from stage3.pytest_plugin.trails import (
     Expected,
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
 
 ALL = ["answer", "fail", "raise", "misbehave", "garble", "strict"]
 ANSWER = ("probe", "answer", {"x": 1})
+
+
+NOTHING_GRANTED = Level(
+    seccomp=False,
+    no_new_privs=True,
+    landlock_abi=0,
+    namespaces=(),
+    machine="x86_64",
+    refusal="there is no seccomp here",
+)
 
 
 class Untrusted(Stage2Domain):
@@ -179,7 +190,7 @@ STORIES = {
     "the domain's tier is not available": Story(
         [("untrusted", "m", {})],
         [scope_denied("untrusted.m", "ISOLATION_UNAVAILABLE")],
-        "ISOLATION_UNAVAILABLE", ["untrusted", "process"], step=0,
+        "ISOLATION_UNAVAILABLE", ["untrusted", "process", "no seccomp"], step=0,
     ),
     # Gate 3 (EXE-3.5, rules 2C)
     "the invocations are used up by the plan itself": Story(
@@ -248,7 +259,10 @@ STORIES = {
 
 
 @pytest.mark.parametrize("name", STORIES)
-def test_a_refused_or_failed_plan_leaves_exactly_its_trail(name: str) -> None:
+def test_a_refused_or_failed_plan_leaves_exactly_its_trail(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stage3.tiers.probe", lambda: NOTHING_GRANTED)
     story = STORIES[name]
     probe = Probe()
     with Harness(domains=[probe]) as harness:
@@ -357,7 +371,7 @@ def test_what_stops_a_plan_in_its_middle_is_seen_before_the_next_start(
 
 def between(harness: Harness, act: Callable[[], object]) -> None:
     """Do something while step 0 runs, from outside its box, by way of the tier."""
-    tiers = harness.orchestrator._tiers
+    tiers = harness.orchestrator._tiers._ready
     real = tiers["in_process"]
     pending = [act]
 

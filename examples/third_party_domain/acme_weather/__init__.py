@@ -1,0 +1,1 @@
+"""Brings the domain ``weather`` along; nothing here is imported to run it."""

@@ -1,0 +1,1 @@
+"""The tier with a real boundary on Linux: one locked-down process per call."""

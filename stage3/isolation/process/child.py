@@ -1,0 +1,179 @@
+"""One child: locks itself in, runs one method of one domain, replies, is killed.
+
+Order of a child's life: forked by the zygote; warmed up on a call that means nothing,
+so that the pages it will write to are its own; waits for its request; takes its limits
+and the filter; only then the domain's code exists in it. It is never used twice.
+
+Spec: BOX-5.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from stage2_domains.contract import Budget, DomainResult
+from stage2_domains.parameters import IsolatedParameters
+from stage3.isolation.answers import failure_of, outcome_of
+from stage3.isolation.interface import (
+    BoxOutcome,
+    InfraFailure,
+    Violation,
+    ViolationKind,
+)
+from stage3.isolation.process import kernel
+from stage3.isolation.process.frames import HEADER_BYTES
+from stage3.isolation.process.replies import reply_bytes
+from stage3.isolation.process.requests import Request
+from stage3.isolation.process.tripwire import REPLY_FD, Tripwire, reply_and_wait
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MEMORY_FACTOR", "MODULE", "run_child"]
+
+MODULE: Final = "the_domain"
+"""What a domain's module is called inside."""
+
+MEMORY_FACTOR: Final = 3
+"""The wall stands at this many budgets; what lies between is seen and reported."""
+
+_ALWAYS: Final = kernel.Rlimits(
+    core=0, file_size=0, open_files=REPLY_FD + 1, processes=0
+)
+_READ_BYTES: Final = 1 << 20
+_WARM_UP: Final = Request(
+    digest="",
+    entry="Warm",
+    method="up",
+    budget=Budget(),
+    code=b"""
+from stage2_domains.contract import DomainResult, Stage2Domain
+class Warm(Stage2Domain):
+    def invoke(self, method, parameters):
+        given = parameters.get_copy()
+        return DomainResult(success=True, data={"rows": given["rows"] * 4})
+""",
+    parameters=b'{"rows":[{"id":1,"name":"a row","half":0.5,"none":null}]}',
+)
+
+
+def run_child(
+    end: int, codes: Mapping[str, CodeType], filters: bytes, memory: int
+) -> NoReturn:
+    """Be a child; runs in the process that was just forked, and never returns.
+
+    Args:
+        end: The descriptor that the request comes from.
+        codes: Sources the zygote has compiled, by digest.
+        filters: The seccomp filter, for ``REPLY_FD``.
+        memory: Bytes of virtual memory of the zygote when it forked.
+
+    Source:
+        BOX-5.4 to BOX-5.9.
+    """
+    try:
+        os.dup2(end, REPLY_FD)
+        os.closerange(0, REPLY_FD)
+        os.closerange(REPLY_FD + 1, os.sysconf("SC_OPEN_MAX"))
+        tripwire = Tripwire()
+        tripwire.install()
+        _warm_up(tripwire)
+        request = Request.from_bytes(_read_frame())
+        _lock(request.budget, filters, memory + 4 * len(request.parameters))
+        reply_and_wait(reply_bytes(_outcome(request, codes, tripwire)))
+    finally:
+        os._exit(1)
+
+
+def _warm_up(tripwire: Tripwire) -> None:
+    """Go once through everything that a call goes through."""
+    request = Request.from_bytes(_WARM_UP.to_bytes())
+    random.seed(request.parameters)
+    reply_bytes(_called(_loaded(request, {}, tripwire), request))
+    del sys.modules[MODULE]
+    kernel.limit_resources(_ALWAYS)
+
+
+def _lock(budget: Budget, filters: bytes, memory: int) -> None:
+    space = memory + MEMORY_FACTOR * budget.memory_mb * 1024 * 1024
+    kernel.limit_resources(kernel.Rlimits(address_space=space, cpu_s=budget.cpu_s))
+    kernel.install_filter(filters)
+
+
+def _outcome(
+    request: Request, codes: Mapping[str, CodeType], tripwire: Tripwire
+) -> BoxOutcome:
+    """Run the request and judge what came of it; nothing of the domain leaves."""
+    try:
+        tripwire.arm(loading=True)
+        random.seed(f"{request.digest} {request.method}".encode() + request.parameters)
+        domain = _loaded(request, codes, tripwire)
+        tripwire.arm(loading=False)
+        outcome = _called(domain, request)
+    except MemoryError:
+        outcome = _over(ViolationKind.BUDGET_MEMORY, "more memory than the budget")
+    except RecursionError:
+        outcome = _over(
+            ViolationKind.BUDGET_RECURSION, "more nested calls than allowed"
+        )
+    except KeyboardInterrupt:
+        outcome = Violation(
+            ViolationKind.CONTROL_EXCEPTION, "raised KeyboardInterrupt", "trap"
+        )
+    except BaseException as error:  # noqa: BLE001 - SystemExit and the rest are a failure of the domain
+        outcome = failure_of(error)
+    return tripwire.settle() or outcome
+
+
+def _loaded(
+    request: Request, codes: Mapping[str, CodeType], tripwire: Tripwire
+) -> object:
+    """Run the module and make the one object of its class."""
+    code = codes.get(request.digest)
+    if code is None:
+        code = compile(request.code, "<domain>", "exec", dont_inherit=True)
+    module = ModuleType(MODULE)
+    names = vars(module)
+    names["__builtins__"] = tripwire.names()
+    sys.modules[MODULE] = module  # dataclasses look their module up
+    exec(code, names)  # noqa: S102 - what this process is for
+    found: object = module
+    for name in request.entry.split("."):
+        found = getattr(found, name)
+    return found() if callable(found) else found
+
+
+def _called(domain: object, request: Request) -> BoxOutcome:
+    invoke = getattr(domain, "invoke", None)
+    if not callable(invoke):
+        return InfraFailure("the class named by the domain has no invoke")
+    given = IsolatedParameters(request.parameters)
+    answer: DomainResult = invoke(request.method, given)
+    outcome = outcome_of(answer, request.budget)
+    # Now, and not after the reply: what a finalizer does still counts.
+    del answer, domain, invoke
+    return outcome
+
+
+def _over(kind: ViolationKind, what: str) -> Violation:
+    return Violation(kind, what, "budget")
+
+
+def _read_frame() -> bytes:
+    """Wait for the request; the host is believed, and gone at an end of file."""
+    size = int.from_bytes(_read(HEADER_BYTES), "big")
+    return _read(size)
+
+
+def _read(size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        more = os.read(REPLY_FD, min(size - len(data), _READ_BYTES))
+        if not more:
+            os._exit(0)
+        data += more
+    return bytes(data)

@@ -1,0 +1,299 @@
+"""The host's handle of a zygote: start it, order children, ask how one ended, end it.
+
+Not safe to share between threads; ``tier`` holds a lock around it.
+
+Spec: BOX-7.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from stage2_domains import contract
+from stage3.isolation.process import kernel
+from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from stage2_domains.source import DomainSource
+    from stage3.isolation.process.level import Level
+
+__all__ = ["Child", "Zygote", "ZygoteGoneError"]
+
+_START_MS: Final = 20_000
+"""How long a zygote or a child may take to be there; usually 0.1 s and 1 ms."""
+_END_S: Final = 5.0
+
+_Message: TypeAlias = dict[str, str | int]
+
+_BOOT: Final = """\
+import sys
+from types import ModuleType
+roots = sys.argv[4:]
+for name, path in zip(roots[::2], roots[1::2]):
+    package = sys.modules[name] = ModuleType(name)
+    package.__path__ = [path]
+    outer, _, inner = name.rpartition(".")
+    if outer:
+        setattr(sys.modules[outer], inner, package)
+from stage3.isolation.process.zygote import main
+main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+"""
+"""Loads modules of these folders and of the standard library, and no others."""
+
+
+class ZygoteGoneError(Exception):
+    """The zygote ended, or does not answer."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One idle child.
+
+    Attributes:
+        end: The host's end of its socket.
+        pidfd: The descriptor that stands for the process.
+        pid: Its number within the zygote's namespace.
+        codes: How many sources the zygote had compiled when it forked.
+    """
+
+    end: socket.socket
+    pidfd: int
+    pid: int
+    codes: int
+
+    def kill(self) -> None:
+        """Kill the process, whatever it is doing, and let go of it."""
+        with suppress(OSError):
+            kernel.pidfd_kill(self.pidfd)
+
+    def release(self) -> None:
+        """Close the descriptors."""
+        self.end.close()
+        os.close(self.pidfd)
+
+    def peak_bytes(self) -> int | None:
+        """Return the most virtual memory it had at once; ``None`` when it is gone."""
+        try:
+            pid = _field(f"/proc/self/fdinfo/{self.pidfd}", b"Pid:")
+            return _field(f"/proc/{pid}/status", b"VmPeak:") * 1024
+        except (OSError, ValueError, IndexError):
+            return None
+
+
+class Zygote:
+    """A running zygote.
+
+    Args:
+        level: What the kernel grants.
+
+    Raises:
+        ZygoteGoneError: It did not start.
+    """
+
+    __slots__ = (
+        "_children",
+        "_codes",
+        "_control",
+        "_ordered",
+        "_process",
+        "_statuses",
+        "memory",
+    )
+
+    def __init__(self, level: Level) -> None:
+        self._children: deque[Child] = deque()
+        self._codes: dict[str, int] = {}
+        self._statuses: dict[int, int] = {}
+        self._ordered = 0
+        self.memory = 0
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                self._process = _start(theirs.fileno(), level)
+            except OSError as error:
+                self._control.close()
+                raise ZygoteGoneError("the zygote could not be started") from error
+        self._control.settimeout(0)
+        try:
+            while not self.memory:
+                self._receive()
+        except BaseException:
+            self.close()
+            raise
+
+    def top_up(self, spares: int) -> None:
+        """Have children forked until ``spares`` wait; they are not waited for.
+
+        Raises:
+            ZygoteGoneError: It is gone.
+        """
+        while len(self._children) + self._ordered < spares:
+            self._send({"do": "fork"})
+            self._ordered += 1
+
+    def take(self) -> Child:
+        """Return the child that has waited longest, or the next one.
+
+        Raises:
+            ZygoteGoneError: It is gone.
+        """
+        self.top_up(1)
+        while not self._children:
+            self._receive()
+        return self._children.popleft()
+
+    def is_alive(self) -> bool:
+        """Take in what was said meanwhile, and say whether it is still there."""
+        try:
+            while self._receive(wait_ms=0):
+                pass
+        except ZygoteGoneError:
+            return False
+        return True
+
+    def has(self, child: Child, digest: str) -> bool:
+        """Whether a child has a source compiled."""
+        return self._codes.get(digest, child.codes + 1) <= child.codes
+
+    def load(self, source: DomainSource) -> None:
+        """Have a source compiled for later children; it is not waited for.
+
+        Raises:
+            ZygoteGoneError: It is gone.
+        """
+        if source.digest in self._codes:
+            return
+        self._codes[source.digest] = sys.maxsize
+        descriptor = os.memfd_create("domain", os.MFD_CLOEXEC)
+        try:
+            os.write(descriptor, source.code)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            self._send({"do": "load", "digest": source.digest}, descriptor)
+        finally:
+            os.close(descriptor)
+
+    def status(self, child: Child) -> int | None:
+        """Return the wait status of a child that has ended or is about to.
+
+        Raises:
+            ZygoteGoneError: It is gone.
+        """
+        self._send({"do": "status", "pid": child.pid})
+        while child.pid not in self._statuses:
+            self._receive()
+        status = self._statuses.pop(child.pid)
+        return None if status < 0 else status
+
+    def close(self) -> None:
+        """End it with all its children, and wait until they are gone."""
+        self.is_alive()
+        for child in self._children:
+            child.kill()
+            child.release()
+        self._children.clear()
+        self._control.close()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def abandon(self) -> None:
+        """Let go of everything in a process that was forked from the owner."""
+        for child in self._children:
+            child.release()
+        self._control.close()
+        self._process.returncode = 0  # not a child of this process
+
+    def _send(self, message: _Message, *descriptors: int) -> None:
+        try:
+            socket.send_fds(
+                self._control, [json.dumps(message).encode()], list(descriptors)
+            )
+        except OSError as error:
+            raise ZygoteGoneError("the zygote is gone") from error
+
+    def _receive(self, wait_ms: int = _START_MS) -> bool:
+        """Take in one message; ``False`` when there is none and none is waited for."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        if not poll.poll(wait_ms):
+            if wait_ms:
+                raise ZygoteGoneError("the zygote does not answer")
+            return False
+        try:
+            text, descriptors, _, _ = socket.recv_fds(
+                self._control, MAX_MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC
+            )
+        except OSError as error:
+            raise ZygoteGoneError("the zygote does not answer") from error
+        if not text:
+            raise ZygoteGoneError("the zygote is gone")
+        self._note(cast("_Message", json.loads(text)), descriptors)
+        return True
+
+    def _note(self, message: _Message, descriptors: list[int]) -> None:
+        match message:
+            case {"pid": int(pid), "codes": int(codes)}:
+                self._ordered -= 1
+                end = socket.socket(fileno=descriptors[0])
+                self._children.append(Child(end, descriptors[1], pid, codes))
+            case {"ended": int(pid), "status": int(status)}:
+                self._statuses[pid] = status
+            case {"loaded": str(digest), "position": int(position)}:
+                self._codes[digest] = position
+            case {"memory": int(memory)}:
+                self.memory = memory
+            case _:
+                raise ZygoteGoneError("the zygote says what it should not")
+
+
+def _field(path: str, name: bytes) -> int:
+    """Return the number that follows a name in a file of the kernel."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        text = os.read(descriptor, 4_096)
+    finally:
+        os.close(descriptor)
+    return int(text.partition(name)[2].split(maxsplit=1)[0])
+
+
+def _start(control: int, level: Level) -> subprocess.Popen[bytes]:
+    here = Path(__file__).parent
+    isolation = here.parent
+    roots = {
+        "stage2_domains": Path(contract.__file__).parent,
+        "stage3": isolation.parent,
+        "stage3.isolation": isolation,
+        "stage3.isolation.process": here,
+    }
+    words = [str(word) for pair in roots.items() for word in pair]
+    landlock = "yes" if level.landlock_abi else "no"
+    names = ",".join(level.namespaces)
+    command = [sys.executable, "-s", "-P", "-S", "-c", _BOOT]
+    return subprocess.Popen(  # noqa: S603 - our interpreter and our text
+        [*command, str(control), names, landlock, *words],
+        cwd="/",
+        env=_environment(),
+        pass_fds=(control,),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Return what makes every zygote alike, and where the interpreter's library is."""
+    fixed = {"LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
+    path = os.environ.get("LD_LIBRARY_PATH")
+    return fixed if path is None else {**fixed, "LD_LIBRARY_PATH": path}

@@ -1,0 +1,154 @@
+"""What a child says when it is done, and what the host makes of such bytes.
+
+A reply is a line of canonical JSON and, where the domain answered, the canonical bytes
+of its answer. Any code of the domain can write one too: every reply is read as if it
+had been forged, and a forged one is worth no more than an answer.
+
+Spec: BOX-6.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, get_args
+
+from stage2_domains.canonical import MAX_INTEGER, canonical_bytes
+from stage2_domains.errors import ValueRefusedError
+from stage3.isolation.interface import (
+    MAX_DETAIL_CHARS,
+    MAX_MESSAGE_CHARS,
+    BoxOutcome,
+    DomainFailed,
+    InfraFailure,
+    Ok,
+    ResultRefused,
+    Violation,
+    ViolationKind,
+    ViolationSource,
+)
+from stage3.isolation.process.frames import parse_reply
+
+if TYPE_CHECKING:
+    from stage2_domains.canonical import JsonObject, JsonValue
+    from stage2_domains.contract import Budget
+
+__all__ = ["MAX_LINE_BYTES", "reply_bytes", "reply_outcome"]
+
+MAX_LINE_BYTES: Final = 8_192
+"""The longest first line of a reply."""
+
+_PRINTABLE: Final = re.compile(r"[ -~]+")
+_SOURCES: Final = frozenset(get_args(ViolationSource))
+_KINDS: Final = frozenset(map(str, ViolationKind))
+
+
+def reply_bytes(outcome: BoxOutcome) -> bytes:
+    """Encode an outcome; runs in the child."""
+    match outcome:
+        case Ok():
+            said: dict[str, object] = {"units": outcome.reported_units}
+            return _line("ok", said) + b"\n" + outcome.result
+        case DomainFailed():
+            said = {"bytes": outcome.output_bytes, "message": outcome.message}
+            return _line("failed", said)
+        case ResultRefused():
+            return _line("refused", {"message": outcome.message})
+        case Violation():
+            kind, source = str(outcome.kind), outcome.source
+            said = {"detail": outcome.detail, "kind": kind, "source": source}
+            return _line("violation", said)
+        case InfraFailure():
+            return _line("broken", {"message": outcome.reason})
+
+
+def reply_outcome(reply: bytes, budget: Budget) -> BoxOutcome:
+    """Decode a reply; believes nothing.
+
+    Args:
+        reply: The payload of one frame.
+        budget: Bounds the answer once more.
+
+    Returns:
+        What the reply says; ``ResultRefused`` when it is not exactly what
+        ``reply_bytes`` makes.
+
+    Source:
+        BOX-6.4.
+    """
+    line, newline, result = reply.partition(b"\n")
+    try:
+        said = parse_reply(line[: MAX_LINE_BYTES + 1], depth=1)
+        kind = said.pop("outcome", None)
+        if kind == "ok" and newline:
+            return _ok(said, result, budget)
+        if newline:
+            kind = None
+        return _without_answer(kind, said, budget)
+    except ValueRefusedError as error:
+        return ResultRefused(f"the box's reply is not a reply: {error}")
+
+
+def _line(outcome: str, said: dict[str, object]) -> bytes:
+    return canonical_bytes({"outcome": outcome, **said})
+
+
+def _ok(said: JsonObject, result: bytes, budget: Budget) -> Ok:
+    _expect(said, "units")
+    units = said["units"]
+    if units is not None:
+        units = _count(units, MAX_INTEGER)
+    if len(result) > budget.result_bytes:
+        raise ValueRefusedError(f"{len(result)} bytes of answer")
+    answer = parse_reply(result, depth=budget.depth)
+    _expect(answer, "data", "error", "success")
+    data = answer["data"]
+    if answer["success"] is not True or answer["error"] is not None:
+        raise ValueRefusedError("an answer that is no success")
+    if type(data) is not dict or canonical_bytes(answer) != result:
+        raise ValueRefusedError("an answer that is not canonical")
+    # The rest of the canonical bytes has a fixed length.
+    size = len(result) - len(b'{"data":,"error":null,"success":true}')
+    return Ok(result, size, units)
+
+
+def _without_answer(kind: JsonValue, said: JsonObject, budget: Budget) -> BoxOutcome:
+    if kind == "violation":
+        return _violation(said)
+    if kind == "failed":
+        _expect(said, "bytes", "message")
+        size = _count(said["bytes"], 2 * budget.result_bytes)
+        return DomainFailed(_text(said["message"], MAX_MESSAGE_CHARS), size)
+    _expect(said, "message")
+    message = _text(said["message"], MAX_MESSAGE_CHARS)
+    if kind == "refused":
+        return ResultRefused(message)
+    if kind == "broken":
+        return InfraFailure(message)
+    raise ValueRefusedError("an unknown outcome")
+
+
+def _violation(said: JsonObject) -> Violation:
+    _expect(said, "detail", "kind", "source")
+    kind, source = said["kind"], said["source"]
+    if kind not in _KINDS or source not in _SOURCES:
+        raise ValueRefusedError("an unknown kind of violation")
+    detail = _text(said["detail"], MAX_DETAIL_CHARS)
+    named: ViolationSource = source  # type: ignore[assignment]  # one of the list
+    return Violation(ViolationKind(str(kind)), detail, named)
+
+
+def _expect(said: JsonObject, *names: str) -> None:
+    if sorted(said) != list(names):
+        raise ValueRefusedError("other names than expected")
+
+
+def _count(value: JsonValue, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueRefusedError("a number out of its bounds")
+    return value
+
+
+def _text(value: JsonValue, most: int) -> str:
+    if type(value) is not str or len(value) > most or not _PRINTABLE.fullmatch(value):
+        raise ValueRefusedError("a text that is not bounded and printable")
+    return value

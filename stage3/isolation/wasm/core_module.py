@@ -1,0 +1,165 @@
+"""Programs that are core modules: numbers in, numbers out, data through memory.
+
+A module exports ``memory``, ``alloc(len) -> ptr`` and ``invoke(ptr, len) -> packed``
+and may import two functions of ``stage3``. No number it gives is trusted.
+
+Spec: ``docs/spec/wasm.md``, WSM-3, WSM-5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasmtime import (
+    Func,
+    FuncType,
+    Linker,
+    Memory,
+    MemoryType,
+    Module,
+    Store,
+    Trap,
+    ValType,
+    WasmtimeError,
+)
+
+from stage2_domains.canonical import canonical_bytes
+from stage3.isolation.wasm.endings import (
+    StoppedError,
+    UnreadableError,
+    UnusableError,
+    import_refused,
+    trap,
+)
+
+if TYPE_CHECKING:
+    from wasmtime import Engine, Instance
+
+    from stage3.isolation.wasm.call import Call, CurrentCall
+
+__all__ = ["OFFERED", "CoreProgram"]
+
+OFFERED: Final = ("stage3.clock_ns", "stage3.random_u64")
+"""What a core module may import, as ``module.name``; both are ``() -> i64``."""
+
+_LOW: Final = 0xFFFF_FFFF
+_NEARLY_FULL: Final = 2 * 1024 * 1024
+"""Bytes below its cap from where on a memory counts as full: programs ask for more
+than a page at a time, and the engine does not tell what it refused."""
+_SHAPES: Final = {
+    "alloc": (("i32",), ("i32",)),
+    "invoke": (("i32", "i32"), ("i64",)),
+}
+
+
+class CoreProgram:
+    """A compiled core module. Holds nothing of any call.
+
+    Args:
+        engine: The engine of all programs.
+        code: The module's bytes.
+        current: Finds the call that an imported function serves.
+
+    Raises:
+        UnusableError: The module does not export what it must.
+        StoppedError: It imports what is not offered.
+        WasmtimeError: The bytes are no module.
+    """
+
+    __slots__ = ("_linked",)
+
+    def __init__(self, engine: Engine, code: bytes, current: CurrentCall) -> None:
+        module = Module(engine, code)
+        for one in module.imports:
+            name = f"{one.module}.{one.name}"
+            if name not in OFFERED:
+                raise StoppedError(import_refused(name))
+        _check_exports(module)
+        try:
+            self._linked = _linker(engine, current).instantiate_pre(module)
+        except WasmtimeError as error:
+            raise UnusableError("an import has the wrong type") from error
+
+    def run(self, store: Store, call: Call) -> bytes:
+        """Call the module's ``invoke`` in a store of its own.
+
+        Raises:
+            StoppedError: It trapped or used up its budget.
+            UnreadableError: An address or length of its own making is no good.
+        """
+        memory: Memory | None = None
+        try:
+            instance = self._linked.instantiate(store)
+            memory = _memory(store, instance)
+            return _exchange(store, instance, memory, call)
+        except (Trap, WasmtimeError) as error:
+            cap = call.budget.memory_mb * 1024 * 1024
+            full = memory is not None and memory.data_len(store) + _NEARLY_FULL > cap
+            raise StoppedError(trap(str(error), full=full)) from None
+
+
+def _exchange(store: Store, instance: Instance, memory: Memory, call: Call) -> bytes:
+    request = b'{"method":%b,"parameters":%b}' % (
+        canonical_bytes(call.method),
+        call.parameters,
+    )
+    start = _call(store, instance, "alloc", len(request)) & _LOW
+    if start == 0 or start + len(request) > memory.data_len(store):
+        raise UnreadableError("'alloc' gave an address outside the memory")
+    memory.write(store, request, start)
+
+    packed = _call(store, instance, "invoke", start, len(request))
+    start, size = (packed >> 32) & _LOW, packed & _LOW
+    if size > call.budget.result_bytes:
+        raise UnreadableError(
+            f"{size} bytes, at most {call.budget.result_bytes} are allowed"
+        )
+    if start + size > memory.data_len(store):
+        raise UnreadableError("'invoke' gave an address outside the memory")
+    return bytes(memory.read(store, start, start + size))
+
+
+def _memory(store: Store, instance: Instance) -> Memory:
+    memory = instance.exports(store)["memory"]
+    if not isinstance(memory, Memory):
+        raise UnusableError("'memory' is not a memory")
+    return memory
+
+
+def _call(store: Store, instance: Instance, name: str, *numbers: int) -> int:
+    function = instance.exports(store)[name]
+    if not isinstance(function, Func):
+        raise UnusableError(f"'{name}' is not a function")
+    # The engine takes unsigned numbers for i32 and gives signed ones back.
+    result: object = function(store, *numbers)
+    if type(result) is not int:
+        raise UnusableError(f"'{name}' gives no integer")
+    return result
+
+
+def _check_exports(module: Module) -> None:
+    found = {one.name: one.type for one in module.exports}
+    if not isinstance(found.get("memory"), MemoryType):
+        raise UnusableError("the module exports no 'memory'")
+    for name, (params, results) in _SHAPES.items():
+        kind = found.get(name)
+        if not isinstance(kind, FuncType) or (
+            tuple(map(str, kind.params)),
+            tuple(map(str, kind.results)),
+        ) != (params, results):
+            wanted = f"({', '.join(params)}) -> {results[0]}"
+            raise UnusableError(f"the module exports no '{name}' {wanted}")
+
+
+def _linker(engine: Engine, current: CurrentCall) -> Linker:
+    def clock_ns() -> int:
+        return current.get().supplies.now_ns()
+
+    def random_u64() -> int:
+        return int.from_bytes(current.get().supplies.random(8), "little", signed=True)
+
+    linker = Linker(engine)
+    for name, function in zip(OFFERED, (clock_ns, random_u64), strict=True):
+        module, _, field = name.partition(".")
+        linker.define_func(module, field, FuncType([], [ValType.i64()]), function)
+    return linker

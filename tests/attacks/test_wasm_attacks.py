@@ -1,0 +1,147 @@
+"""Every attack of ``wasm_attacks``, run in the wasm box."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Final, cast
+
+import pytest
+
+from stage2_domains.contract import Budget
+from stage2_domains.source import DomainSource
+from stage3.isolation.interface import InfraFailure, Ok, Violation, ViolationKind
+from stage3.isolation.wasm.tier import WasmIsolation
+from tests.attacks.wasm_attacks import ATTACKS, WasmAttack, module
+
+if TYPE_CHECKING:
+    from stage2_domains.registry import RegisteredDomain
+
+wasmtime = pytest.importorskip("wasmtime", reason="the extra [wasm] is not installed")
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+def boxed(text: str | bytes) -> RegisteredDomain:
+    code = bytes(wasmtime.wat2wasm(text)) if isinstance(text, str) else text
+    source = DomainSource(kind="wasm", code=code, entry="")
+    domain = SimpleNamespace(source=source, tier="wasm", methods={"run": None})
+    return cast("RegisteredDomain", domain)
+
+
+@pytest.fixture(scope="module")
+def box() -> WasmIsolation:
+    found = WasmIsolation.available()
+    assert found is not None
+    return found
+
+
+def surroundings() -> tuple[object, ...]:
+    open_now = Path("/proc/self/fd")
+    descriptors = [one.name for one in open_now.iterdir()] if open_now.exists() else []
+    return (
+        sorted(descriptors),
+        sorted(os.environ.items()),
+        threading.active_count(),
+        sorted(Path().iterdir()),
+    )
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_an_attack_on_the_wasm_box_reaches_nothing(
+    box: WasmIsolation, attack: WasmAttack
+) -> None:
+    """Nothing of the host is reached, and the outcome says what was tried.
+
+    WSM-1.4, WSM-2.1, WSM-2.2, WSM-3.1, WSM-3.2, WSM-3.3, WSM-5.2, WSM-5.3, WSM-5.4,
+    WSM-6.1, WSM-6.2, WSM-6.3.
+    """
+    domain = boxed(attack.text)
+    # Compiled once, a program keeps its initial memory open for the next call.
+    box.invoke(domain, "run", b"{}", budget=Budget(fuel=1))
+    before = surroundings()
+
+    outcome = box.invoke(domain, "run", b"{}", budget=attack.budget)
+
+    assert type(outcome) is attack.outcome, outcome
+    assert surroundings() == before
+    if isinstance(outcome, Violation):
+        assert outcome.kind is attack.kind, outcome
+        assert outcome.detail.isascii()
+        assert outcome.detail.isprintable()
+        assert len(outcome.detail) <= 200
+        assert attack.says in outcome.detail
+    elif not isinstance(outcome, Ok):
+        assert attack.says in repr(outcome)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_after_an_attack_the_box_serves_the_next_call(
+    box: WasmIsolation, attack: WasmAttack
+) -> None:
+    """WSM-1.1."""
+    box.invoke(boxed(attack.text), "run", b"{}", budget=attack.budget)
+
+    assert isinstance(box.invoke(boxed(module()), "run", b"{}", budget=Budget()), Ok)
+
+
+@pytest.mark.parametrize("wall_ms", [20, 100, 500])
+def test_a_call_ends_when_its_time_is_up(box: WasmIsolation, wall_ms: int) -> None:
+    """WSM-2.3. The bound is generous, since other tests share the processor."""
+    domain = boxed(module("(loop (br 0))"))
+    budget = Budget(wall_ms=wall_ms, fuel=2**31)
+    box.invoke(domain, "run", b"{}", budget=Budget(fuel=1))
+    start = time.monotonic()
+
+    outcome = box.invoke(domain, "run", b"{}", budget=budget)
+
+    taken_ms = (time.monotonic() - start) * 1_000
+    assert isinstance(outcome, Violation)
+    assert outcome.kind == "budget.wall"
+    assert wall_ms <= taken_ms < wall_ms + 250
+
+
+def test_calls_leave_nothing_behind(box: WasmIsolation) -> None:
+    """WSM-2.4."""
+    domain = boxed(module())
+    box.invoke(domain, "run", b"{}", budget=Budget())
+    before = surroundings()
+
+    for _ in range(500):
+        assert isinstance(box.invoke(domain, "run", b"{}", budget=Budget()), Ok)
+
+    assert surroundings() == before
+
+
+def test_the_time_of_one_call_is_not_that_of_another(box: WasmIsolation) -> None:
+    """WSM-2.3: calls on several threads have a deadline each."""
+    domain = boxed(module("(loop (br 0))"))
+    outcomes: dict[int, object] = {}
+
+    def run(wall_ms: int) -> None:
+        budget = Budget(wall_ms=wall_ms, fuel=2**31)
+        start = time.monotonic()
+        outcome = box.invoke(domain, "run", b"{}", budget=budget)
+        outcomes[wall_ms] = (outcome, (time.monotonic() - start) * 1_000 >= wall_ms)
+
+    threads = [threading.Thread(target=run, args=(ms,)) for ms in (50, 200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    expected = Violation(ViolationKind.BUDGET_WALL, "the time is up", "budget")
+    assert outcomes == {50: (expected, True), 200: (expected, True)}
+    assert threading.active_count() == 1
+
+
+def test_a_call_that_does_not_belong_in_the_box_is_not_run(box: WasmIsolation) -> None:
+    """WSM-1.2."""
+    domain = boxed(module())
+
+    for method, parameters in (("other", b"{}"), ("run", b"[]"), ("run", b"")):
+        outcome = box.invoke(domain, method, parameters, budget=Budget())
+        assert isinstance(outcome, InfraFailure)

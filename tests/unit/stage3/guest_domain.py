@@ -1,0 +1,24 @@
+"""A domain nobody answers for, in a module that its box can load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from stage2_domains.contract import DomainResult, MethodSpec, Stage2Domain
+
+if TYPE_CHECKING:
+    from stage2_domains.parameters import IsolatedParameters
+
+
+class Guest(Stage2Domain):
+    """Somebody else's domain."""
+
+    name = "guest"
+    methods: ClassVar = {"echo": MethodSpec({"type": "object"})}
+
+    def invoke(self, method: str, parameters: IsolatedParameters) -> DomainResult:
+        """Answer, or open a file."""
+        given = parameters.get_copy()
+        if "open" in given:
+            open(str(given["open"]))  # noqa: PTH123, SIM115 - what is tried
+        return DomainResult(success=True, data={"got": given, "method": method})
