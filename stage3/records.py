@@ -46,6 +46,8 @@ EXECUTION: Final = Collection(
         Column("closed_us", "integer", nullable=True),
     ),
     indexes=(Index(("state",), only=(("state", OPEN),)),),
+    writers=frozenset({"executor"}),
+    growing=("epoch", "events"),
 )
 
 

@@ -8,7 +8,7 @@ Source: docs/spec/store.md, STO-3.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from audit.canonical import canonical_bytes, parse_canonical
@@ -22,6 +22,7 @@ __all__ = [
     "Kind",
     "Record",
     "Value",
+    "Writer",
     "declaration_of",
     "declared_collection",
     "refuse_contradiction",
@@ -34,6 +35,7 @@ Record: TypeAlias = dict[str, Value]
 """One row of a collection, by column name. Reading gives a fresh one."""
 
 Kind: TypeAlias = Literal["text", "integer", "blob"]
+Writer: TypeAlias = Literal["executor", "issuer"]
 MAX_VALUE_BYTES: Final = 1 << 20
 """The most one text (in UTF-8) or blob may hold."""
 
@@ -41,6 +43,7 @@ _NAME: Final = re.compile("[a-z][a-z0-9_]{0,39}")
 _RESERVED: Final = frozenset({"entry", "head", "meta"})
 _KINDS: Final = frozenset({"text", "integer", "blob"})
 _MAX_WORDS: Final = 64
+_EVERY_WRITER: Final[frozenset[Writer]] = frozenset({"executor", "issuer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ class Collection:
     Names are lower-case words (``[a-z][a-z0-9_]*``, at most 40 characters). A
     record of an ``insert_only`` collection can never be changed; there is no way
     to remove one from any collection.
+
+    The last two are for a database that knows its users apart: which roles may
+    write records, and which columns can never get less. With ``growing`` columns no
+    integer of the collection is ever below zero. They are not written down with the
+    declaration, and collections that differ only in them are equal.
     """
 
     name: str
@@ -74,6 +82,8 @@ class Collection:
     columns: tuple[Column, ...]
     indexes: tuple[Index, ...] = ()
     insert_only: bool = False
+    writers: frozenset[Writer] = field(default=_EVERY_WRITER, compare=False)
+    growing: tuple[str, ...] = field(default=(), compare=False)
 
 
 def refuse_contradiction(collection: Collection) -> None:
@@ -86,6 +96,7 @@ def refuse_contradiction(collection: Collection) -> None:
         (_names_are_good(collection), "a name is not a lower-case word, or is taken"),
         (_key_is_good(collection), "the key is not some of its columns, never null"),
         (_indexes_are_good(collection), "an index is not over its columns"),
+        (_writers_are_good(collection), "its writers or growing columns are none"),
     ):
         if not holds:
             raise EntryRefusedError(f"a collection cannot be declared: {why}")
@@ -174,6 +185,14 @@ def _indexes_are_good(collection: Collection) -> bool:
             for name, value in index.only
         )
         for index in collection.indexes
+    )
+
+
+def _writers_are_good(collection: Collection) -> bool:
+    kinds = {column.name: column.kind for column in collection.columns}
+    return _EVERY_WRITER.issuperset(collection.writers) and all(
+        kinds.get(name) == "integer" and name not in collection.key
+        for name in collection.growing
     )
 
 

@@ -17,11 +17,13 @@ depends on it.
 | ``usage`` | each token that was ever started | counts of its entries |
 | ``use`` | each plan execution of a token | its first EXECUTION_STARTED |
 
-Only ``usage`` may be updated. Spec: docs/spec/authority.md, AUT-1.
+Only ``usage`` may be updated. Where the database knows its users apart, executors
+write ``usage`` and ``use`` and only read the rest. Spec: docs/spec/authority.md, AUT-1.
 """
 
 from typing import Final
 
+from audit.store.declarations import Writer
 from audit.store.interface import Collection, Column, Index
 
 __all__ = [
@@ -35,11 +37,15 @@ __all__ = [
     "USE",
 ]
 
+_ISSUER: Final[frozenset[Writer]] = frozenset({"issuer"})
+_EXECUTOR: Final[frozenset[Writer]] = frozenset({"executor"})
+
 CREDENTIAL: Final = Collection(
     "credential",
     key=("token_hash",),
     columns=(Column("token_hash", "text"), Column("credential", "text")),
     insert_only=True,
+    writers=_ISSUER,
 )
 """The credential exactly as it was handed out; its SHA-256 is the key."""
 
@@ -54,6 +60,7 @@ ISSUANCE: Final = Collection(
     ),
     indexes=(Index(("user_id", "leaf_index")),),
     insert_only=True,
+    writers=_ISSUER,
 )
 """A list of tokens in ledger order. Nothing is ever authorised by it."""
 
@@ -62,6 +69,7 @@ REVOCATION: Final = Collection(
     key=("token_hash",),
     columns=(Column("token_hash", "text"), Column("statement", "text")),
     insert_only=True,
+    writers=_ISSUER,
 )
 """The signed statement that withdrew one token."""
 
@@ -79,6 +87,7 @@ KEY: Final = Collection(
         Column("statement", "text", nullable=True),
     ),
     insert_only=True,
+    writers=_ISSUER,
 )
 """What a key became at that place of the platform stream.
 
@@ -90,6 +99,7 @@ STATEMENT: Final = Collection(
     key=("sequence",),
     columns=(Column("sequence", "integer"), Column("statement", "text")),
     insert_only=True,
+    writers=_ISSUER,
 )
 """The signed statement behind that place of the platform stream."""
 
@@ -103,6 +113,8 @@ USAGE: Final = Collection(
         Column("reserved", "integer"),
         Column("executions", "integer"),
     ),
+    writers=_EXECUTOR,
+    growing=("invocations", "units", "executions"),
 )
 """How much of a token is used. Only ``reserved`` ever goes down."""
 
@@ -116,6 +128,7 @@ USE: Final = Collection(
         Column("execution_id", "text"),
     ),
     insert_only=True,
+    writers=_EXECUTOR,
 )
 """When each plan execution of a token took its first step, from number 1."""
 
