@@ -3,53 +3,115 @@
 from __future__ import annotations
 
 import argparse
-import platform
-import sqlite3
+import json
 import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks.boxes import boxes
+from benchmarks.page import write_page
+from benchmarks.results import (
+    RESULTS,
+    Run,
+    dump_lines,
+    facts_now,
+    merge_runs,
+)
 from benchmarks.workloads import WORKLOADS as BASE
 from benchmarks.workloads import Line, Settings
 
-WORKLOADS = {**BASE, "W10": boxes}
+WORKLOADS = {**BASE, "W3": boxes}
+_QUICK = Settings(
+    Path(),
+    rounds=60,
+    history=20_000,
+    callers=(1, 8, 32),
+    burst_s=0.3,
+    bursts=2,
+    plans=2_000,
+)
+_USUAL = Settings(Path(), rounds=300, history=100_000)
+_FULL = Settings(
+    Path(), rounds=1_000, history=1_000_000, burst_s=1.5, bursts=5, plans=100_000
+)
 
 
 def main() -> None:
-    """Parse the arguments, run, print."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)}; all")
-    parser.add_argument("--rounds", type=int, default=200, help="timed runs of W1")
-    parser.add_argument("--history", type=int, default=100_000, help="entries for W6")
-    parser.add_argument("--folder", type=Path, help="where the files go; a temporary")
+    """Parse the arguments, run, print and write."""
+    parser = _parser()
     given = parser.parse_args()
-    chosen = given.workloads or list(WORKLOADS)
+    chosen = given.workloads or sorted(WORKLOADS)
     unknown = [name for name in chosen if name not in WORKLOADS]
     if unknown:
         parser.error(f"no such workload: {', '.join(unknown)}")
-    print(
-        f"CPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
-        f"{platform.machine()}; medians, floors interleaved in the same run\n"
+    if not given.json:
+        print(f"{'workload':<58}{'figure':>12}{'floor':>12}{'ratio':>8}  target")
+    runs = {name: _run(name, given) for name in chosen}
+    if given.json:
+        print(json.dumps(runs, indent=1))
+    if given.write:
+        merge_runs(RESULTS, runs)
+        write_page()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("workloads", nargs="*", help=f"of {', '.join(WORKLOADS)}; all")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a minute, rough figures")
+    size.add_argument("--full", action="store_true", help="the figures to publish")
+    parser.add_argument("--rounds", type=int, help="timed runs of a plan of three")
+    parser.add_argument("--history", type=int, help="entries of the longest ledger")
+    parser.add_argument("--folder", type=Path, help="where the files go; a temporary")
+    parser.add_argument("--history-folder", type=Path, help="where ledgers are kept")
+    parser.add_argument("--json", action="store_true", help="print JSON, no table")
+    parser.add_argument(
+        "--write", action="store_true", help="put the results into docs/performance.md"
     )
-    print(f"{'workload':<28}{'figure':>12}{'floor':>12}{'ratio':>8}   target")
-    for name in chosen:
-        print(f"... {name} is running", file=sys.stderr)
-        with tempfile.TemporaryDirectory(dir=given.folder or Path.cwd()) as folder:
-            settings = Settings(Path(folder), given.rounds, given.history)
-            for line in WORKLOADS[name](settings):
-                print(shown(line), flush=True)
+    return parser
+
+
+def _settings(given: argparse.Namespace, folder: Path) -> Settings:
+    base = _QUICK if given.quick else _FULL if given.full else _USUAL
+    return Settings(
+        folder=folder,
+        rounds=given.rounds or base.rounds,
+        history=given.history or base.history,
+        callers=base.callers,
+        burst_s=base.burst_s,
+        bursts=base.bursts,
+        plans=base.plans,
+        history_folder=given.history_folder,
+    )
+
+
+def _run(name: str, given: argparse.Namespace) -> Run:
+    """Run one workload in a new folder on the chosen disk."""
+    print(f"... {name} is running", file=sys.stderr)
+    place = given.folder or Path.cwd()
+    facts = facts_now(place)
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        lines = WORKLOADS[name](_settings(given, Path(folder).resolve()))
+    if not given.json:
+        for line in lines:
+            print(shown(line), flush=True)
+    data = dump_lines(lines)
+    return {"facts": facts, "lines": data}
 
 
 def shown(line: Line) -> str:
     """Give one row of the table."""
-    figure = f"{line.figure:,.3f}" if line.figure < 1_000 else f"{line.figure:,.0f}"
-    floor = "" if line.floor is None else f"{line.floor:,.3f}"
+    floor = "" if line.floor is None else _figure(line.floor)
     ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
+    met = {None: "", True: "met", False: "MISSED"}[line.met]
     return (
-        f"{line.workload:<28}{figure:>12}{floor:>12}{ratio:>8}   "
-        f"{line.target} {line.unit}"
+        f"{line.workload:<58}{_figure(line.figure):>12}{floor:>12}{ratio:>8}  "
+        f"{line.unit} {line.target} {met}"
     )
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.3f}" if value < 1_000 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":
