@@ -102,7 +102,7 @@ CREATE: Final = (
         time_us bigint NOT NULL CHECK (time_us BETWEEN 0 AND {MAX_SIZE}),
         type text NOT NULL,
         state text NOT NULL,
-        leaf_hash bytea NOT NULL CHECK (leaf_hash = sha256('\\x00'::bytea || data)),
+        leaf_hash bytea NOT NULL,
         data bytea NOT NULL CHECK (octet_length(data) <= {MAX_ENTRY_BYTES}),
         writer_id uuid NOT NULL,
         writer_seq bigint NOT NULL CHECK (writer_seq >= 0),
@@ -112,8 +112,15 @@ CREATE: Final = (
         leaf_index bigint CHECK (leaf_index BETWEEN 0 AND {MAX_SIZE})
     )""",
     'CREATE UNIQUE INDEX "entry.stream" ON entry (stream, stream_index)',
-    'CREATE UNIQUE INDEX "entry.leaf" ON entry (leaf_index) WHERE leaf_index IS NOT NULL',
+    'CREATE UNIQUE INDEX "entry.leaf" ON entry (leaf_index)'
+    " WHERE leaf_index IS NOT NULL",
     'CREATE UNIQUE INDEX "entry.pending" ON entry (id) WHERE leaf_index IS NULL',
+    # Not a CHECK, which would be made again when the entry gets its place.
+    refuse_statement(
+        "entry",
+        "INSERT",
+        when="NEW.leaf_hash IS DISTINCT FROM sha256('\\x00'::bytea || NEW.data)",
+    ),
     # A place in the tree is given once; nothing else of an entry ever changes.
     refuse_statement(
         "entry",
