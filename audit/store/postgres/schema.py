@@ -26,61 +26,27 @@ Source: docs/spec/postgres.md, PGS-1.
 from typing import Final
 
 from audit.merkle import EMPTY, MAX_SIZE
+from audit.store.postgres.names import literal, refuse_statement
 
 __all__ = [
-    "CREATE",
     "DEFAULT_SCHEMA",
     "FORMAT",
     "LEDGER_TABLES",
     "MAX_ENTRY_BYTES",
     "SCHEMA_VERSION",
-    "SEARCH_PATH",
-    "quoted",
-    "refuse_statement",
+    "create_ledger",
 ]
 
 FORMAT: Final = "stage3-ledger"
 SCHEMA_VERSION: Final = 1
+"""What this code knows; ``meta`` says ``schema``, and ``least``: who may use it."""
+
 DEFAULT_SCHEMA: Final = "stage3"
 LEDGER_TABLES: Final = ("entry", "head", "meta")
 MAX_ENTRY_BYTES: Final = 16_384
 
-SEARCH_PATH: Final = "{schema}, pg_temp"
-"""What a session sets, with the schema's name in quotes.
-
-The system's own names are looked up before it, temporary tables after it: named
-nowhere, those would come first, and could stand in for the ledger's.
-"""
-
 _EMPTY_FRONTIER: Final = f"'\\x{EMPTY.to_bytes().hex()}'"
 _EMPTY_ROOT: Final = f"'\\x{EMPTY.root().hex()}'"
-
-
-def quoted(name: str) -> str:
-    """Write a name as PostgreSQL reads it, whatever characters it has."""
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
-
-
-def refuse_statement(table: str, moment: str, *, when: str = "") -> str:
-    """Write the trigger that refuses a kind of statement on a table.
-
-    What it says under ``when`` is bound to operators when the trigger is made, so
-    that no session can give them another meaning.
-
-    Args:
-        table: The table, checked to be a lower-case word.
-        moment: ``UPDATE``, ``UPDATE OF a, b``, ``DELETE`` or ``TRUNCATE``.
-        when: A condition on OLD and NEW; always when empty.
-    """
-    name = f"{table}.no_{moment.partition(' ')[0].lower()}{'_then' if when else ''}"
-    each = "STATEMENT" if moment == "TRUNCATE" else "ROW"
-    condition = f" WHEN ({when})" if when else ""
-    return (
-        f"CREATE TRIGGER {quoted(name)} BEFORE {moment} ON {quoted(table)}"
-        f" FOR EACH {each}{condition} EXECUTE FUNCTION refuse()"
-    )
-
 
 _REFUSE: Final = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
 SET search_path = {search_path} AS $$
@@ -89,8 +55,35 @@ BEGIN
         USING ERRCODE = 'restrict_violation';
 END $$"""
 
-CREATE: Final = (
-    _REFUSE,
+# The streams that everybody's decisions rest on: an entry goes there only behind the
+# one it names, and only if its bytes say what its columns say. Those who may write
+# there are not all trusted with the rest.
+_LINKED: Final = """CREATE FUNCTION linked() RETURNS trigger LANGUAGE plpgsql
+SET search_path = {search_path} AS $$
+DECLARE
+    said jsonb := convert_from(NEW.data, 'UTF8')::jsonb;
+    before bytea := (SELECT leaf_hash FROM entry
+        WHERE stream = NEW.stream AND stream_index = NEW.stream_index - 1);
+BEGIN
+    IF (before IS NULL) <> (NEW.stream_index = 0)
+        OR (said ->> 'prev') IS DISTINCT FROM coalesce(encode(before, 'hex'), '')
+        OR (said ->> 'ledger') IS DISTINCT FROM {ledger}
+        OR (said ->> 'stream') IS DISTINCT FROM NEW.stream
+        OR (said ->> 'index') IS DISTINCT FROM NEW.stream_index::text
+        OR (said ->> 'time') IS DISTINCT FROM NEW.time_us::text
+        OR (said ->> 'type') IS DISTINCT FROM NEW.type
+    THEN
+        RAISE EXCEPTION 'the entry does not go with its place in the stream'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$"""
+
+_LINKED_ENTRIES: Final = """CREATE TRIGGER "entry.linked" BEFORE INSERT ON entry
+FOR EACH ROW WHEN (NOT starts_with(NEW.stream, 'execution:'))
+EXECUTE FUNCTION linked()"""
+
+_TABLES: Final = (
     """CREATE TABLE meta (
         name text COLLATE "C" NOT NULL PRIMARY KEY,
         value text NOT NULL
@@ -100,8 +93,8 @@ CREATE: Final = (
         stream text COLLATE "C" NOT NULL,
         stream_index bigint NOT NULL CHECK (stream_index BETWEEN 0 AND {MAX_SIZE}),
         time_us bigint NOT NULL CHECK (time_us BETWEEN 0 AND {MAX_SIZE}),
-        type text NOT NULL,
-        state text NOT NULL,
+        type text COLLATE "C" NOT NULL,
+        state text COLLATE "C" NOT NULL,
         leaf_hash bytea NOT NULL,
         data bytea NOT NULL CHECK (octet_length(data) <= {MAX_ENTRY_BYTES}),
         writer_id uuid NOT NULL,
@@ -112,8 +105,8 @@ CREATE: Final = (
         leaf_index bigint CHECK (leaf_index BETWEEN 0 AND {MAX_SIZE})
     )""",
     'CREATE UNIQUE INDEX "entry.stream" ON entry (stream, stream_index)',
-    'CREATE UNIQUE INDEX "entry.leaf" ON entry (leaf_index)'
-    " WHERE leaf_index IS NOT NULL",
+    """CREATE UNIQUE INDEX "entry.leaf" ON entry (leaf_index)
+        WHERE leaf_index IS NOT NULL""",
     'CREATE UNIQUE INDEX "entry.pending" ON entry (id) WHERE leaf_index IS NULL',
     # Not a CHECK, which would be made again when the entry gets its place.
     refuse_statement(
@@ -141,13 +134,33 @@ CREATE: Final = (
         root bytea NOT NULL,
         time_us bigint NOT NULL
     ) WITH (fillfactor = 10)""",
-    refuse_statement("head", "UPDATE", when="NEW.size < OLD.size"),
+    refuse_statement(
+        "head", "UPDATE", when="NEW.size < OLD.size OR NEW.time_us < OLD.time_us"
+    ),
     refuse_statement("head", "DELETE"),
     refuse_statement("head", "TRUNCATE"),
     f"INSERT INTO head VALUES (0, 0, {_EMPTY_FRONTIER}, {_EMPTY_ROOT}, 0)",  # noqa: S608  # constants
-    f"INSERT INTO meta VALUES ('format', '{FORMAT}')",  # noqa: S608  # a constant
 )
-"""In order, in one transaction of the owner, each formatted with ``search_path``.
 
-``ledger``, ``schema`` and ``least`` are added to ``meta`` by the one who does.
-"""
+
+def create_ledger(ledger_id: str, search_path: str) -> tuple[str, ...]:
+    """Write the statements that make the tables, for the owner, in one transaction.
+
+    Args:
+        ledger_id: The id of the new ledger.
+        search_path: Where functions look names up, whatever a session says.
+    """
+    rows = {
+        "format": FORMAT,
+        "ledger": ledger_id,
+        "schema": str(SCHEMA_VERSION),
+        "least": str(SCHEMA_VERSION),
+    }
+    values = ", ".join(f"({literal(n)}, {literal(v)})" for n, v in rows.items())
+    return (
+        _REFUSE.format(search_path=search_path),
+        *_TABLES,
+        _LINKED.format(search_path=search_path, ledger=literal(ledger_id)),
+        _LINKED_ENTRIES,
+        f"INSERT INTO meta VALUES {values}",  # noqa: S608  # constants and the id
+    )

@@ -23,7 +23,7 @@ __all__ = ["INTEGRATE", "MAX_BATCH", "tree_functions"]
 MAX_BATCH: Final = 4_096
 """The most entries that one call numbers, whatever it is asked for."""
 
-INTEGRATE: Final = "SELECT numbered, size, root, time_us FROM integrate(%s, %s)"
+INTEGRATE: Final = "SELECT numbered, size, root, time_us FROM integrate($1, $2)"
 """Takes the most entries to number, and whether to wait for the lock.
 
 One row: how many were numbered, and where the tree stands then; four nulls when
