@@ -113,7 +113,7 @@ class Burst:
 
 @dataclass
 class Progress:
-    """Tells on standard error, about once a second, how far a long piece of work is."""
+    """Tells on standard error, every few seconds, how far a long piece of work is."""
 
     title: str
     total: int
@@ -122,7 +122,7 @@ class Progress:
     def at(self, done: int) -> None:
         """Say so, if it is time."""
         if time.perf_counter() >= self._next_s:
-            self._next_s = time.perf_counter() + 1
+            self._next_s = time.perf_counter() + 5
             print(f"... {self.title}: {done:,} of {self.total:,}", file=sys.stderr)
 
 

@@ -56,6 +56,12 @@ _PLOTS: Final = {
         "callers",
         "plans per second",
     ),
+    "peers-length": ("Cost against plan length, peers", "steps", "milliseconds"),
+    "peers-callers": (
+        "Throughput against callers, peers",
+        "callers",
+        "plans per second",
+    ),
     "callers-postgres": (
         "Throughput against callers, PostgreSQL",
         "callers",
