@@ -12,6 +12,7 @@ AuditError                   the root: everything the ledger raises
     ├── StoreUnavailableError    input or output failed; the store has latched
     ├── StoreBusyError           the lock was not obtained in time
     ├── StoreLatchedError        an earlier failure stands
+    ├── HoldLostError            the caller's own sign of life has ended
     └── StoreClosedError         the store is closed, or belongs to another process
 ```
 
@@ -28,6 +29,7 @@ __all__ = [
     "DuplicateKeyError",
     "EntryRefusedError",
     "GrammarError",
+    "HoldLostError",
     "LedgerFormatError",
     "MissingKeyError",
     "StoreBusyError",
@@ -110,6 +112,12 @@ class StoreLatchedError(AuditWriteError):
     """A notice beside the store, or this process's own latch, stands."""
 
     code: ClassVar[str] = "STORE_LATCHED"
+
+
+class HoldLostError(AuditWriteError):
+    """The hold that a block was fenced with is not held any more; no latch."""
+
+    code: ClassVar[str] = "HOLD_LOST"
 
 
 class StoreClosedError(AuditWriteError):

@@ -106,7 +106,7 @@ class AuditEventLog:
             details=event.details,
         )
         at_us = event.timestamp
-        with self._store.write() as tx:
+        with self._store.write(streams=(stream,)) as tx:
             if type(at_us) is not int or at_us > tx.now_us:
                 raise EntryRefusedError("an event is not later than the store's clock")
             return tx.append(stream, [draft], time_us=at_us)[0]
@@ -147,13 +147,13 @@ class AuditEventLog:
     def get_records(self) -> list[AuditRecord]:
         """Read everything, platform records too, each with its place."""
         sys.audit(_GUARD, "log.get_records")
-        with self._store.read() as tx:
+        with self._store.read(settled=True) as tx:
             return [
                 AuditRecord(
                     decode_entry(row.data).to_event(),
                     stream=row.stream,
                     index=row.index,
-                    leaf_index=row.leaf_index,
+                    leaf_index=row.place,
                 )
                 for row in _entries(tx)
             ]
@@ -161,7 +161,8 @@ class AuditEventLog:
     def verify(self, progress: Progress | None = None) -> VerificationReport:
         """Examine the whole ledger and the rows kept beside it, in one state of it.
 
-        Writers are not kept waiting (but by a store in memory), and none is needed.
+        Writers are not kept waiting (but by a store in memory, or while entries that
+        are pending get their places), and none is needed.
 
         Args:
             progress: Called now and then with how many entries were examined and
@@ -171,7 +172,7 @@ class AuditEventLog:
             The report, true when nothing is wrong.
         """
         sys.audit(_GUARD, "log.verify")
-        with self._store.read() as tx:
+        with self._store.read(settled=True) as tx:
             try:
                 head, frontier = tx.head(), tx.frontier()
             except LedgerFormatError:
@@ -191,7 +192,7 @@ class AuditEventLog:
     def head(self) -> LedgerHead:
         """Read the head: size and root of the tree, time of the newest entry."""
         sys.audit(_GUARD, "log.head")
-        with self._store.read() as tx:
+        with self._store.read(settled=True) as tx:
             return tx.head()
 
     def close(self) -> None:
@@ -215,7 +216,7 @@ class AuditEventLog:
         self.close()
 
     def _events(self, wanted: Callable[[AuditEvent], bool]) -> list[AuditEvent]:
-        with self._store.read() as tx:
+        with self._store.read(settled=True) as tx:
             events = [decode_entry(row.data).to_event() for row in _entries(tx)]
         return [event for event in events if wanted(event)]
 
@@ -239,7 +240,7 @@ def _entries(tx: ReadTransaction) -> Iterator[StoredEntry]:
     page = tx.entries(_LOWEST, _PAGE)
     while page:
         yield from page
-        last = page[-1].leaf_index
+        last = page[-1].place
         page = tx.entries(last + 1, _PAGE) if last < _HIGHEST else []
 
 

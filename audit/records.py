@@ -7,6 +7,8 @@ every row.
 
 from typing import NamedTuple
 
+from audit.errors import LedgerFormatError
+
 __all__ = ["LedgerHead", "Receipt", "StoredEntry", "StreamHead"]
 
 
@@ -14,12 +16,13 @@ class StoredEntry(NamedTuple):
     """One entry as stored: the exact bytes, and the columns derived from them.
 
     ``state`` is the state of the stream after this entry, ``index`` its place in
-    its stream and ``leaf_index`` its place in the ledger, both from 0;
-    ``leaf_hash`` has 32 bytes; ``time_us`` is in Unix microseconds. Everything
-    but ``data`` is unbelieved until verified.
+    its stream and ``leaf_index`` its place in the ledger, both from 0, the latter
+    None while it is pending (never on SQLite); ``leaf_hash`` has 32 bytes;
+    ``time_us`` is in Unix microseconds. Everything but ``data`` is unbelieved until
+    verified.
     """
 
-    leaf_index: int
+    leaf_index: int | None
     stream: str
     index: int  # type: ignore[assignment]  # hides tuple.index on purpose
     time_us: int
@@ -27,6 +30,15 @@ class StoredEntry(NamedTuple):
     state: str
     leaf_hash: bytes
     data: bytes
+
+    @property
+    def place(self) -> int:
+        """The place in the ledger of an entry that has one.
+
+        Raises:
+            LedgerFormatError: It has none.
+        """
+        return _placed(self.leaf_index)
 
 
 class StreamHead(NamedTuple):
@@ -52,11 +64,29 @@ class LedgerHead(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What an append gives back for one entry; ``leaf_hash`` is hexadecimal."""
+    """What an append gives back for one entry; ``leaf_hash`` is hexadecimal.
 
-    leaf_index: int
+    ``leaf_index`` is None while the entry is pending (never on SQLite).
+    """
+
+    leaf_index: int | None
     stream: str
     index: int  # type: ignore[assignment]  # hides tuple.index on purpose
     leaf_hash: str
     time_us: int
     data: bytes
+
+    @property
+    def place(self) -> int:
+        """The place in the ledger of an entry that has one.
+
+        Raises:
+            LedgerFormatError: It has none.
+        """
+        return _placed(self.leaf_index)
+
+
+def _placed(leaf_index: int | None) -> int:
+    if leaf_index is None:
+        raise LedgerFormatError("an entry has no place in the ledger")
+    return leaf_index

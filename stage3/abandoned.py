@@ -13,11 +13,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from audit.errors import AuditError
-from stage3.journal import abort_row
+from stage3.journal import Journal, abort_row
 from stage3.records import EXECUTION, OPEN
 
 if TYPE_CHECKING:
-    from audit.store.interface import Store
+    from audit.store.interface import Hold, Store
     from stage3.journal import Claim
     from tokens.registry import TokenRegistry
 
@@ -27,11 +27,11 @@ __all__ = ["Abandoned"]
 class Abandoned:
     """The abandoned executions of one owner; safe to use from several threads."""
 
-    def __init__(self, store: Store, registry: TokenRegistry, owner_id: str) -> None:
+    def __init__(self, hold: Hold, store: Store, registry: TokenRegistry) -> None:
+        self._hold = hold
         self._store = store
         self._registry = registry
-        self._owner_id = owner_id
-        self._salts: dict[str, bytes] = {}
+        self._claims: dict[str, Claim] = {}
         self._lock = threading.Lock()
 
     def add(self, claim: Claim) -> None:
@@ -41,22 +41,23 @@ class Abandoned:
         along, an execution that goes on, on another thread.
         """
         with self._lock:
-            self._salts[claim.execution_id] = claim.salt
+            self._claims[claim.execution_id] = claim
 
     def close_all(self) -> None:
         """Close every one of them, each in a commit of its own.
 
         Raises:
+            HoldLostError: This owner is taken for dead: recovery closes them.
             AuditError: The store cannot be written, or a row and its stream
                 disagree; what is not closed yet stays remembered.
         """
         with self._lock:
-            waiting = tuple(self._salts.items())
-        for execution_id, salt in waiting:
-            self._close(execution_id, salt)
+            waiting = tuple(self._claims.values())
+        for claim in waiting:
+            self._close(claim)
             with self._lock:
-                if self._salts.get(execution_id) == salt:
-                    del self._salts[execution_id]
+                if self._claims.get(claim.execution_id) is claim:
+                    del self._claims[claim.execution_id]
 
     def try_to_close_all(self) -> None:
         """Close what can be closed now; the rest waits for the next call."""
@@ -65,11 +66,12 @@ class Abandoned:
         except AuditError:
             return
 
-    def _close(self, execution_id: str, salt: bytes) -> None:
-        with self._store.write() as tx:
-            row = tx.get(EXECUTION, execution_id)
+    def _close(self, claim: Claim) -> None:
+        streams = Journal(claim).streams
+        with self._store.write(streams=streams, fence=self._hold) as tx:
+            row = tx.get(EXECUTION, claim.execution_id)
             # Absent: its first commit was lost. Not ours or closed: nothing to do.
             if row is None or row["state"] != OPEN:
                 return
-            if row["owner_id"] == self._owner_id and row["salt"] == salt:
+            if row["owner_id"] == claim.owner_id and row["salt"] == claim.salt:
                 abort_row(tx, self._registry, row)

@@ -21,7 +21,7 @@ from audit.errors import LedgerFormatError
 from audit.events import AuditEventType, ReasonCode
 from audit.merkle import leaf_hash
 from audit.text import LedgerText
-from audit.trail import execution_stream, is_closed
+from audit.trail import execution_stream, is_closed, token_stream
 from stage3.entries import PLAN_DOMAIN, PLAN_METHOD, Scribe
 from stage3.errors import FencedError
 from stage3.outcome import PlanError
@@ -90,6 +90,11 @@ class Journal:
     def stream(self) -> str:
         """The name of the execution's stream."""
         return execution_stream(self.claim.execution_id)
+
+    @property
+    def streams(self) -> tuple[str, str]:
+        """What a block about this execution decides about: its token and itself."""
+        return token_stream(self.claim.token_hash), self.stream
 
     def now(self, tx: ReadTransaction) -> int:
         """Give the time of this transaction's decisions and entries."""
@@ -187,7 +192,8 @@ def abort_row(tx: WriteTransaction, registry: TokenRegistry, row: Record) -> Non
     recorded as unknown. Nothing is closed unless row and stream agree.
 
     Args:
-        tx: A write transaction in which ``row`` was read.
+        tx: A write transaction in which ``row`` was read, of a block that names the
+            streams of the row's execution and token.
         registry: For the settlement of the reservation.
         row: An execution row with state ``open``.
 
@@ -199,6 +205,11 @@ def abort_row(tx: WriteTransaction, registry: TokenRegistry, row: Record) -> Non
     head = tx.stream_head(stream)
     last = _newest(tx, row, head)
     running = last.event_type is AuditEventType.EXECUTION_STARTED
+    if last.token_hash != row["token_hash"]:
+        # The block was opened for the token that the row names.
+        raise LedgerFormatError(
+            f"{stream} and its row name different tokens; run `stage3 audit verify`"
+        )
     reserved = cast("int", last.details["reserved"]) if running else 0
     step = cast("int", last.details["step"]) if running else None
     if running:

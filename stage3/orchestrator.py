@@ -25,7 +25,7 @@ import sys
 from typing import TYPE_CHECKING, Self
 
 from audit.entry import printable
-from audit.errors import AuditError, StreamConflictError
+from audit.errors import AuditError, HoldLostError, StreamConflictError
 from audit.events import ReasonCode
 from stage3.abandoned import Abandoned
 from stage3.admission import foresee
@@ -114,7 +114,7 @@ class Stage3Orchestrator:
             close_orphans(self._store, token_registry)
         self._hold = self._store.hold(self.owner_id)
         self._is_closed = False
-        self._abandoned = Abandoned(self._store, token_registry, self.owner_id)
+        self._abandoned = Abandoned(self._hold, self._store, token_registry)
 
     # What callers use ------------------------------------------------------------
 
@@ -272,6 +272,10 @@ class Stage3Orchestrator:
                         raise interrupt
         except (FencedError, StreamConflictError):
             return run.refused(_interrupted())
+        except HoldLostError as error:
+            # Others take this owner for dead. What it has started is theirs to close.
+            lost = _interrupted() if run.may_stand else _unavailable(error)
+            return run.refused(lost)
         except (AuditError, AccountingError) as error:
             self._abandon(run)
             return run.refused(_unavailable(error))
@@ -290,7 +294,7 @@ class Stage3Orchestrator:
         """Commit 1: VALIDATION, and SCOPE, LIMIT, STARTED of step 0; or a refusal."""
         whole = run.request.admission == "whole-plan"
         steps = run.all_ready() if whole else (run.ready(0),)
-        with self._store.write() as tx:
+        with self._store.write(streams=run.journal.streams, fence=self._hold) as tx:
             found = look_up(tx, run.claim, asked=run.request.execution_id is not None)
             if isinstance(found, PlanOutcome):
                 return found
@@ -310,7 +314,7 @@ class Stage3Orchestrator:
         step = run.step
         judgement = judge(answer, step, run.limits, run.reserved)
         after = run.ready(following) if following < len(run.request.steps) else None
-        with self._store.write() as tx:
+        with self._store.write(streams=run.journal.streams, fence=self._hold) as tx:
             error = complete(tx, self.token_registry, run, (step, judgement), after)
         run.committed()
         if after is not None:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from audit.entry import draft_entry
-from audit.errors import EntryRefusedError, LedgerFormatError
+from audit.errors import EntryRefusedError, GrammarError, LedgerFormatError
 from audit.events import PlatformEventType
 from audit.log import AuditEventLog
-from audit.trail import PLATFORM_STREAM
+from audit.trail import PLATFORM_STREAM, execution_stream, token_stream
 from stage3.errors import RecoveryRefusedError
 from stage3.journal import abort_row
 from stage3.records import EXECUTION, OPEN
@@ -79,7 +79,7 @@ def recover(
     latched = store.latch is not None
     closed = close_orphans(store, registry, past_latch=True)
     if closed or latched:
-        with store.write(past_latch=True) as tx:
+        with store.write(authority="exclusive", past_latch=True) as tx:
             if closed:
                 _note(tx, PlatformEventType.RECOVERED, {"closed": len(closed)})
             if latched:
@@ -105,25 +105,37 @@ def close_orphans(
     with store.read() as reading:
         rows = reading.scan(EXECUTION, {"state": OPEN})
     closed = [
-        execution_id
-        for execution_id in map(_id, rows)
-        if _close_orphan(store, registry, execution_id, past_latch=past_latch)
+        _id(row)
+        for row in rows
+        if _close_orphan(store, registry, row, past_latch=past_latch)
     ]
     return tuple(closed)
 
 
 def _close_orphan(
-    store: Store, registry: TokenRegistry, execution_id: str, *, past_latch: bool
+    store: Store, registry: TokenRegistry, seen: Record, *, past_latch: bool
 ) -> bool:
-    with store.write(past_latch=past_latch) as tx:
+    with store.write(past_latch=past_latch, streams=_streams(seen)) as tx:
         # Read again under the lock: the owner may have closed it, or have gone, since.
-        row = tx.get(EXECUTION, execution_id)
+        row = tx.get(EXECUTION, _id(seen))
         if row is None or row["state"] != OPEN:
             return False
         if _is_owned(store, row):
             return False
         abort_row(tx, registry, row)
         return True
+
+
+def _streams(row: Record) -> tuple[str, str]:
+    """Name what closing an execution decides about: its token and itself."""
+    try:
+        token = token_stream(cast("str", row["token_hash"]))
+        return token, execution_stream(_id(row))
+    except GrammarError as error:
+        raise LedgerFormatError(
+            f"execution {_id(row)} names no token that can be; "
+            "run `stage3 audit verify`"
+        ) from error
 
 
 def _is_owned(store: Store, row: Record) -> bool:

@@ -20,7 +20,7 @@ from audit.records import Receipt
 from audit.signer import Signer
 from audit.store.interface import Store, WriteTransaction
 from tokens.acts.issued import IssuedToken
-from tokens.acts.issuing import draft_issue, write_issue
+from tokens.acts.issuing import draft_issue, issue_streams, write_issue
 from tokens.acts.key_changes import KeyBook, Stated
 from tokens.acts.signers import Act, Entropy, SignerRing
 from tokens.acts.stopping import Stopper
@@ -136,7 +136,7 @@ class TokenAuthority:
         # Read back what was signed: a signer that errs must not be believed.
         claims = verify_signature(credential, {key.kid: key}, self._store.ledger_id)
         draft = draft_issue(claims)
-        with self._store.write(past_latch=True) as tx:
+        with self._store.write(past_latch=True, streams=issue_streams(claims)) as tx:
             platform = self._reader.platform(tx)
             write_issue(tx, platform, claims, credential, draft)
         return IssuedToken.of(claims, credential)

@@ -15,7 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from audit.errors import EntryRefusedError, StoreBusyError, StoreUnavailableError
+from audit.errors import (
+    EntryRefusedError,
+    HoldLostError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
+from audit.store.interface import Hold
 from audit.store.lockfile import LockFile
 from audit.store.timing import Deadline, Timing
 
@@ -41,6 +47,10 @@ class OwnerHold:
     def name(self) -> str:
         """The name that is held."""
         return self._name
+
+    def is_of(self, holds: "Holds") -> bool:
+        """Tell whether it is one of these."""
+        return self._holds is holds
 
     def close(self) -> None:
         """Let go. Closing twice is harmless; in a forked child nothing happens."""
@@ -116,6 +126,26 @@ class Holds:
         except OSError as error:
             raise StoreUnavailableError("a hold cannot be looked at") from error
         return _is_locked(lock)
+
+    def refuse_other(self, fence: Hold | None) -> None:
+        """Refuse to be fenced with what is not a hold of this store.
+
+        Raises:
+            EntryRefusedError: It is not.
+        """
+        if fence is None:
+            return
+        if not isinstance(fence, OwnerHold) or not fence.is_of(self):
+            raise EntryRefusedError("a fence is a hold of the same store")
+
+    def refuse_lost(self, fence: Hold | None) -> None:
+        """Refuse to go on without a hold.
+
+        Raises:
+            HoldLostError: It was closed.
+        """
+        if fence is not None and self._live.get(fence.name) is not fence:
+            raise HoldLostError("the hold that this block depends on has ended")
 
     def forget(self, hold: OwnerHold) -> bool:
         """Take a hold off the table; False when it was not on it."""

@@ -13,31 +13,42 @@ on stable storage. Nothing less than that ends a block normally.
 **Atomicity.** A block takes effect entirely or not at all. An exception raised
 inside it, of whatever kind, rolls back and propagates.
 
-**Ordering.** Write blocks of all threads, handles and processes on one store are
-totally ordered. Entries are numbered densely in that order, in the ledger and in
-their stream, and the time in a stream never goes backwards.
+**Ordering.** An exclusive block is ordered against every other write block: it
+comes wholly before or wholly after it. Two shared blocks that name a common stream
+are ordered as well. So all blocks about one token, or about one execution, are in
+one order with each other and with everything exclusive. On SQLite and in memory
+all write blocks are in one total order; on PostgreSQL shared blocks without a
+common stream run at the same time.
 
-**Isolation.** A write block reads the state left by the block before it: the lock
-is taken before anything is read, the clock (``now_us``) included. A ``read()``
-block sees one committed state, the same until it ends, and does not wait for
-writers (a ``memory:`` store has one connection, so there it does).
+**Numbering.** Entries are numbered densely in their stream, and the time in a
+stream never goes backwards. Each entry also gets a place in the ledger
+(``leaf_index``), dense from 0, in an order that agrees with that of the blocks. On
+SQLite and in memory it has it at once. On PostgreSQL entries of executions are
+*pending* at first, without a place, and are numbered inside later calls; those
+of tokens and of the platform are numbered in their own block.
 
-**Locking.** A ``shared`` block (a start) waits its turn, first come first served
-within a process. An ``exclusive`` block (a revocation, a pause, a key change)
-goes ahead of every waiting shared block, of this process and of others, and has a
-longer deadline. A lock not obtained in time raises ``StoreBusyError`` and
-promises nothing. Blocks do not nest: a thread inside a block of a store that
-opens another gets ``StoreBusyError`` at once.
+**Isolation.** A write block reads the state left by all blocks ordered before it:
+its locks are taken before anything is read, the clock (``now_us``) included. A
+``read()`` block sees one committed state, the same until it ends, and does not
+wait for writers (a ``memory:`` store has one connection, so there it does). With
+``settled`` it sees a state in which nothing is pending.
+
+**Locking.** A ``shared`` block (a start) waits its turn. An ``exclusive`` block (a
+revocation, a pause, a key change) waits for those that have begun and for none
+that begin later, and has a longer deadline. A lock not obtained in time raises
+``StoreBusyError`` and promises nothing. Blocks do not nest: a thread inside a
+block of a store that opens another gets ``StoreBusyError`` at once.
 
 **Fencing.** ``append`` with ``expected_size`` compares and appends: a writer whose
-view of the stream is stale is refused, and nothing of it stays.
+view of the stream is stale is refused, and nothing of it stays. A block opened with
+a ``fence`` is refused unless that hold is still held while the block has its locks.
 
 **Failing closed.** When input or output fails inside a write block, the block is
 rolled back, the store latches itself, and the entries that were lost are named in
-a notice beside the database and on standard error. While a latch stands, write
-blocks are refused, except those that pass ``past_latch``. No argument of a
-caller, however malformed or large, can latch a store. Constructing a store never
-lifts a latch.
+a notice beside the database (where it is a file) and on standard error. While a
+latch stands, write blocks are refused, except those that pass ``past_latch``. No
+argument of a caller, however malformed or large, can latch a store. Constructing a
+store never lifts a latch.
 
 **Processes.** A store belongs to the process that opened it. After a fork the
 child is refused, and touches nothing of its parent's.
@@ -46,15 +57,12 @@ Source:
     docs/spec/store.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, Literal, Protocol, TypeAlias
 
-from audit.entry import EntryDraft
-from audit.merkle import Frontier
 from audit.records import LedgerHead, Receipt, StoredEntry, StreamHead
 from audit.store.declarations import (
     MAX_VALUE_BYTES,
@@ -65,6 +73,7 @@ from audit.store.declarations import (
     Record,
     Value,
 )
+from audit.store.protocols import EVERYTHING, ReadTransaction, WriteTransaction
 from audit.trust import Trust
 
 __all__ = [
@@ -91,9 +100,6 @@ __all__ = [
 
 Authority: TypeAlias = Literal["shared", "exclusive"]
 
-EVERYTHING: Final[Mapping[str, Value]] = MappingProxyType({})
-"""The filter of a scan that leaves nothing out."""
-
 EXCLUSIVE_DEADLINE_S: Final = 30.0
 """How long an exclusive block waits for its lock when not told otherwise."""
 
@@ -104,147 +110,6 @@ class Latch:
 
     reason: str
     at_us: int
-
-
-class ReadTransaction(Protocol):
-    """One committed state of the store, valid until its block ends.
-
-    Every method raises ``EntryRefusedError`` for an argument that no entry or
-    column could hold, ``StoreClosedError`` after the block has ended and
-    ``StoreUnavailableError`` when the database cannot be read.
-    """
-
-    @property
-    def now_us(self) -> int:
-        """The store's clock in Unix microseconds, read after the lock was taken."""
-        ...
-
-    def head(self) -> LedgerHead:
-        """Read the head; inside a write block, appended entries are included.
-
-        Raises:
-            LedgerFormatError: The head row is missing or damaged.
-        """
-        ...
-
-    def frontier(self) -> Frontier:
-        """Read the tree's frontier: what the next root is computed from.
-
-        Raises:
-            LedgerFormatError: The head row is missing or damaged.
-        """
-        ...
-
-    def stream_head(self, stream: str) -> StreamHead:
-        """Read where a stream stands; an unknown stream is an empty one."""
-        ...
-
-    def stream_entries(
-        self, stream: str, start: int = 0, limit: int | None = None
-    ) -> list[StoredEntry]:
-        """Read entries of one stream in order, from stream index ``start`` on."""
-        ...
-
-    def entries(self, start: int = 0, limit: int = 1000) -> list[StoredEntry]:
-        """Read entries of the ledger in order, from leaf index ``start`` on."""
-        ...
-
-    def collection(self, name: str) -> Collection | None:
-        """Find a collection by name as it was declared, by whatever process.
-
-        Raises:
-            LedgerFormatError: What the database says of it cannot be understood.
-        """
-        ...
-
-    def get(self, collection: Collection, *key: Value) -> Record | None:
-        """Read the record with this key; ``None`` when there is none."""
-        ...
-
-    def scan(
-        self,
-        collection: Collection,
-        where: Mapping[str, Value] = EVERYTHING,
-        *,
-        after: tuple[Value, ...] | None = None,
-        limit: int | None = None,
-        descending: bool = False,
-    ) -> list[Record]:
-        """Read the records whose columns equal ``where``, in key order.
-
-        Args:
-            collection: Where to look.
-            where: Column values that must be equal; ``None`` matches null.
-            after: The whole key after which to begin, for paging.
-            limit: The most records to give back, at least 0; all when ``None``.
-            descending: Give the greatest key first; ``after`` then means below.
-        """
-        ...
-
-
-class WriteTransaction(ReadTransaction, Protocol):
-    """The right to change the store, held under its lock until the block ends.
-
-    When input or output fails, every method raises ``StoreUnavailableError``; the
-    block is lost from then on, even if its code catches the error.
-    """
-
-    def append(
-        self,
-        stream: str,
-        drafts: Sequence[EntryDraft],
-        *,
-        expected_size: int | None = None,
-        time_us: int | None = None,
-    ) -> list[Receipt]:
-        """Append entries to a stream, all or none.
-
-        Args:
-            stream: ``execution:<uuid>``, ``token:sha256:<hex>`` or ``platform``.
-            drafts: The entries, in order.
-            expected_size: The size the caller believes the stream to have.
-            time_us: The time of the entries instead of ``now_us``; the time of
-                the stream's newest entry is used when that is later.
-
-        Returns:
-            One receipt per draft. They are worth something once the block ended.
-
-        Raises:
-            GrammarError: An entry may not follow the state of the stream.
-            StreamConflictError: The stream is not at ``expected_size``.
-            EntryRefusedError: An argument cannot be one, or is too large.
-            StoreUnavailableError: Input or output failed; the store is latched.
-            StoreClosedError: The block has ended.
-        """
-        ...
-
-    def insert(self, collection: Collection, record: Mapping[str, Value]) -> None:
-        """Insert a record, giving every column.
-
-        Raises:
-            DuplicateKeyError: There is a record with this key; it is unchanged.
-            EntryRefusedError: A column is missing, unknown or of the wrong kind.
-            StoreUnavailableError: Input or output failed; the store is latched.
-            StoreClosedError: The block has ended.
-        """
-        ...
-
-    def update(
-        self,
-        collection: Collection,
-        key: tuple[Value, ...],
-        changes: Mapping[str, Value],
-    ) -> None:
-        """Change columns of the record with this key.
-
-        Raises:
-            MissingKeyError: There is no such record.
-            EntryRefusedError: The collection is insert-only, or a change names
-                no column, a key column or a value of the wrong kind.
-            StoreUnavailableError: Input or output failed; the store is latched.
-            StoreClosedError: The block has ended.
-        """
-        ...
 
 
 class Hold(AbstractContextManager["Hold"], Protocol):
@@ -304,19 +169,30 @@ class Store(AbstractContextManager["Store"], Protocol):
         authority: Authority = "shared",
         past_latch: bool = False,
         deadline_s: float | None = None,
+        streams: Sequence[str] = (),
+        fence: Hold | None = None,
     ) -> AbstractContextManager[WriteTransaction]:
         """Give a block in which the store can be changed.
 
-        Entering takes the lock, leaving normally makes the block durable, and an
+        Entering takes the locks, leaving normally makes the block durable, and an
         exception rolls it back and propagates.
 
         Args:
-            authority: ``exclusive`` for what must never wait behind starts.
+            authority: ``exclusive`` for what must never wait behind starts, and
+                for what concerns the whole platform.
             past_latch: Try although a latch stands: for stopping and recovery.
             deadline_s: How long to wait for the lock, in seconds, at least 0; the
                 store's own limit when ``None`` (exclusive: 30 s).
+            streams: The streams the block decides about, by the state of the
+                stream or of a record that goes with it (counters, an execution
+                row). Nobody else who names one of them is in a block until this
+                one ends; an exclusive block need not name any.
+            fence: A hold of this store without which the block must not be.
 
         Raises:
+            EntryRefusedError: The authority, the deadline or the fence is none.
+            GrammarError: A stream is of no family.
+            HoldLostError: The fence is not held any more (on entering).
             StoreLatchedError: A latch stands (on entering).
             StoreBusyError: The lock was not obtained in time (on entering).
             StoreUnavailableError: Input or output failed (on entering, inside, or
@@ -325,8 +201,12 @@ class Store(AbstractContextManager["Store"], Protocol):
         """
         ...
 
-    def read(self) -> AbstractContextManager[ReadTransaction]:
+    def read(self, *, settled: bool = False) -> AbstractContextManager[ReadTransaction]:
         """Give a block that sees one committed state.
+
+        Args:
+            settled: See a state in which every entry has its place in the ledger.
+                This may wait for the write blocks that have begun.
 
         Raises:
             StoreBusyError: The lock was not obtained in time (on entering).

@@ -10,23 +10,21 @@ Source: docs/spec/store.md, STO-2.
 from typing import Final
 
 from audit.merkle import EMPTY
-from audit.store.tables import create_refusal
+from audit.store.reading import Statements
+from audit.store.tables import create_refusal, with_question_marks
 
 __all__ = [
     "ADD_ENTRY",
     "ADD_META",
     "CREATE",
-    "ENTRIES",
     "FORMAT",
-    "FRONTIER",
     "HEAD",
     "IS_EMPTY",
     "IS_OURS",
     "META",
     "SCHEMA_VERSION",
     "SET_HEAD",
-    "STREAM_ENTRIES",
-    "STREAM_HEAD",
+    "STATEMENTS",
 ]
 
 FORMAT: Final = "stage3-ledger"
@@ -95,11 +93,11 @@ _COLUMNS: Final = (
     _column("data", "blob"),
 )
 _ENTRY: Final = f"SELECT {', '.join(_COLUMNS)} FROM entry"  # noqa: S608  # constants
-ENTRIES: Final = f"{_ENTRY} WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
-STREAM_ENTRIES: Final = (
+_ENTRIES: Final = f"{_ENTRY} WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
+_STREAM_ENTRIES: Final = (
     f"{_ENTRY} WHERE stream = ? AND stream_index >= ? ORDER BY stream_index LIMIT ?"
 )
-STREAM_HEAD: Final = (
+_STREAM_HEAD: Final = (
     "SELECT CAST(stream_index AS INTEGER), CAST(leaf_hash AS BLOB),"
     " CAST(state AS TEXT), CAST(time_us AS INTEGER) FROM entry"
     " WHERE stream = ? ORDER BY stream_index DESC LIMIT 1"
@@ -107,5 +105,15 @@ STREAM_HEAD: Final = (
 ADD_ENTRY: Final = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 HEAD: Final = "SELECT size, root, time_us FROM head"
-FRONTIER: Final = "SELECT frontier, time_us FROM head"
 SET_HEAD: Final = "UPDATE head SET size = ?, frontier = ?, root = ?, time_us = ?"
+
+STATEMENTS: Final = Statements(
+    dialect=with_question_marks,
+    head=HEAD,
+    frontier="SELECT frontier, time_us FROM head",
+    stream_head=_STREAM_HEAD,
+    stream_entries=_STREAM_ENTRIES,
+    entries=_ENTRIES,
+    meta=META,
+    no_limit=-1,
+)

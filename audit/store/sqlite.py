@@ -8,37 +8,28 @@ Source: docs/spec/store.md.
 
 import os
 import sys
-import threading
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from audit.clock import Clock
-from audit.errors import (
-    EntryRefusedError,
-    StoreBusyError,
-    StoreClosedError,
-    StoreLatchedError,
-    StoreUnavailableError,
-)
+from audit.errors import StoreBusyError, StoreUnavailableError
+from audit.store.blocks import Block, Doors, Ways
 from audit.store.declarations import declaration_of
 from audit.store.holds import Holds, OwnerHold
-from audit.store.interface import (
-    EXCLUSIVE_DEADLINE_S,
-    Authority,
-    Collection,
-    Latch,
-)
+from audit.store.interface import Authority, Collection, Hold, Latch
 from audit.store.latch import LatchSwitch
 from audit.store.reader import Reader
+from audit.store.reading import checked_stream, refuse_other
+from audit.store.schema import STATEMENTS
 from audit.store.session import Connect, Session
 from audit.store.tables import Table, table_of
+from audit.store.terms import refuse_latched, write_terms
 from audit.store.timing import Timing
-from audit.store.transaction import SqliteReading, SqliteWriting, refuse_other
+from audit.store.transaction import SqliteReading, SqliteWriting
 from audit.store.turnstile import Ticket
 from audit.store.writer import Identity, Writer, WriterParts
 from audit.trust import Trust
@@ -83,10 +74,8 @@ class SqliteStore:
         self.ledger_id: Final = parts.ledger_id
         self.trust: Final = parts.trust
         self._ports = ports
-        self._pid = os.getpid()
-        self._is_closed = False
+        self._doors = Doors()
         self._tables: dict[str, Table] = {}
-        self._inside: dict[int, Ticket] = {}
         self._latch = LatchSwitch(parts.path)
         self._holds = Holds(parts.path, ports.timing)
         self._reader = Reader(parts.path, parts.identity, ports.connect, ports.timing)
@@ -104,13 +93,13 @@ class SqliteStore:
             ),
         )
         self._end = weakref.finalize(
-            self, _abandon, self._writer, self._reader, self._pid
+            self, _abandon, self._writer, self._reader, self._doors
         )
         _MINE.add(self)
 
     def declare(self, *collections: Collection) -> None:
         """Create these collections, or check that they are what they were."""
-        tables = [table_of(collection) for collection in collections]
+        tables = [table_of(each, STATEMENTS.dialect) for each in collections]
         with self.read() as tx:
             missing = [table for table in tables if not _is_declared(tx, table)]
         if missing:
@@ -126,23 +115,54 @@ class SqliteStore:
         authority: Authority = "shared",
         past_latch: bool = False,
         deadline_s: float | None = None,
-    ) -> "WriteBlock":
+        streams: Sequence[str] = (),
+        fence: Hold | None = None,
+    ) -> Block[SqliteWriting]:
         """Give a block in which the store can be changed."""
         sys.audit(_GUARD, "store.write")
-        exclusive = authority == "exclusive"
-        if not exclusive and authority != "shared":
-            raise EntryRefusedError("an authority is shared or exclusive")
-        if deadline_s is None:
-            usual_s = self._ports.lock_timeout_s
-            deadline_s = max(usual_s, EXCLUSIVE_DEADLINE_S) if exclusive else usual_s
-        elif not deadline_s >= 0:
-            raise EntryRefusedError("a deadline is a number of seconds, at least 0")
-        return WriteBlock(self, exclusive, past_latch, deadline_s)
+        terms = write_terms(authority, deadline_s, self._ports.lock_timeout_s)
+        for stream in streams:
+            # Blocks are in one order here: it makes no difference which are named.
+            checked_stream(stream)
+        self._holds.refuse_other(fence)
 
-    def read(self) -> "ReadBlock":
-        """Give a block that sees one committed state."""
+        def enter(ticket: Ticket) -> SqliteWriting:
+            if not past_latch:
+                refuse_latched(self.latch)
+            tx = self._writer.enter(
+                ticket,
+                exclusive=terms.exclusive,
+                past_latch=past_latch,
+                wait_s=terms.deadline_s,
+            )
+            self._holds.refuse_lost(fence)
+            return tx
+
+        writer = self._writer
+        return Block(self._doors, Ways(enter, writer.leave, writer.abandon))
+
+    def read(self, *, settled: bool = False) -> Block[SqliteReading]:
+        """Give a block that sees one committed state; nothing is ever pending."""
         sys.audit(_GUARD, "store.read")
-        return ReadBlock(self)
+        del settled
+        wait_s, writer, reader = self._ports.lock_timeout_s, self._writer, self._reader
+        if self.path is None:
+
+            def enter(ticket: Ticket) -> SqliteReading:
+                return writer.enter_reading(ticket, wait_s=wait_s)
+
+            ways = Ways(enter, writer.leave_reading, writer.abandon)
+            return Block(self._doors, ways)
+
+        def begin(_ticket: Ticket) -> SqliteReading:
+            session = reader.take(wait_s=wait_s)
+            try:
+                return SqliteReading(session, self._tables, self._ports.clock())
+            except BaseException:
+                reader.give_back(session)
+                raise
+
+        return Block(self._doors, Ways(begin, self._end_reading, self._abandon_reading))
 
     @property
     def latch(self) -> Latch | None:
@@ -152,37 +172,36 @@ class SqliteStore:
     def raise_latch(self, reason: str, lost: Sequence[str] = ()) -> None:
         """Refuse write blocks from now on, and leave a notice."""
         sys.audit(_GUARD, "store.raise_latch")
-        self._refuse_forked()
+        self._doors.refuse_forked()
         lines = [str(line) for line in lost]
         self._latch.latch(str(reason), lines, self._ports.clock())
 
     def lift_latch(self) -> None:
         """Remove the notice and this process's own latch."""
         sys.audit(_GUARD, "store.lift_latch")
-        self._refuse_closed()
+        self._doors.refuse_closed()
         self._latch.lift()
 
     def hold(self, name: str) -> OwnerHold:
         """Show, until the hold is closed or the process dies, that one lives."""
         sys.audit(_GUARD, "store.hold")
-        self._refuse_closed()
+        self._doors.refuse_closed()
         return self._holds.take(name)
 
     def is_held(self, name: str) -> bool:
         """Tell whether somebody, here or in another process, holds this name."""
         sys.audit(_GUARD, "store.is_held")
-        self._refuse_closed()
+        self._doors.refuse_closed()
         return self._holds.is_held(name)
 
     def close(self) -> None:
         """Close connections and holds. In a forked child nothing happens."""
         sys.audit(_GUARD, "store.close")
-        if self._is_closed or os.getpid() != self._pid:
+        if self._doors.is_closed or self._doors.is_inherited:
             return
-        if threading.get_ident() in self._inside:
-            raise StoreBusyError("this thread is inside a block of the store")
+        self._doors.refuse_inside()
         self._writer.close(wait_s=self._ports.lock_timeout_s)
-        self._is_closed = True
+        self._doors.is_closed = True
         self._reader.close()
         self._holds.close()
         self._end.detach()
@@ -198,158 +217,13 @@ class SqliteStore:
     ) -> None:
         self.close()
 
-    def _come_in(self, ticket: Ticket) -> None:
-        """Refuse who may not enter a block, and note that this thread is inside."""
-        self._refuse_closed()
-        thread = threading.get_ident()
-        if self._inside.setdefault(thread, ticket) is not ticket:
-            raise StoreBusyError("this thread is inside a block of the store already")
+    def _end_reading(self, _ticket: Ticket, tx: SqliteReading, _failed: bool) -> None:  # noqa: FBT001  # as every way out
+        tx.end()
+        self._reader.give_back(tx.session)
 
-    def _go_out(self, ticket: Ticket) -> None:
-        """Note that a block has ended; in most cases in the thread it was in."""
-        thread = threading.get_ident()
-        if self._inside.get(thread) is ticket:
-            del self._inside[thread]
-
-    def _clean_up(self, ticket: Ticket) -> None:
-        """End what an interrupt between two steps left open, if it did."""
-        if os.getpid() == self._pid:
-            self._writer.abandon(ticket)
-            self._go_out(ticket)
-
-    def _refuse_closed(self) -> None:
-        self._refuse_forked()
-        if self._is_closed:
-            raise StoreClosedError("the store is closed")
-
-    def _refuse_forked(self) -> None:
-        if os.getpid() != self._pid:
-            raise StoreClosedError("the store was opened by the parent process")
-
-
-class WriteBlock:
-    """The context manager of ``SqliteStore.write``; it can be entered once."""
-
-    __slots__ = ("_deadline_s", "_exclusive", "_past_latch", "_store", "_ticket", "_tx")
-
-    def __init__(
-        self,
-        store: SqliteStore,
-        exclusive: bool,  # noqa: FBT001  # made by ``SqliteStore.write`` alone
-        past_latch: bool,  # noqa: FBT001  # made by ``SqliteStore.write`` alone
-        deadline_s: float,
-    ) -> None:
-        self._store = store
-        self._exclusive = exclusive
-        self._past_latch = past_latch
-        self._deadline_s = deadline_s
-        self._ticket = Ticket()
-        self._tx: SqliteWriting | None = None
-
-    def __enter__(self) -> SqliteWriting:
-        store = self._store
-        try:
-            store._come_in(self._ticket)  # noqa: SLF001  # the block is the other half of the store
-            if not self._past_latch:
-                _refuse_latched(store.latch)
-            self._tx = store._writer.enter(  # noqa: SLF001  # as above
-                self._ticket,
-                exclusive=self._exclusive,
-                past_latch=self._past_latch,
-                wait_s=self._deadline_s,
-            )
-        except BaseException:
-            store._clean_up(self._ticket)  # noqa: SLF001  # as above
-            raise
-        return self._tx
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        store, tx = self._store, self._tx
-        store._refuse_forked()  # noqa: SLF001  # as above
-        if tx is None:
-            return
-        self._tx = None
-        try:
-            store._writer.leave(self._ticket, tx, failed=kind is not None)  # noqa: SLF001  # as above
-        finally:
-            store._go_out(self._ticket)  # noqa: SLF001  # as above
-
-    def __del__(self) -> None:
-        # An interrupt can strike between the block and its ``__exit__``. The lock
-        # must not outlive the block then; in every other case this does nothing.
-        self._store._clean_up(self._ticket)  # noqa: SLF001  # as above
-
-
-class ReadBlock:
-    """The context manager of ``SqliteStore.read``; it can be entered once."""
-
-    __slots__ = ("_session", "_store", "_ticket", "_tx")
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-        self._ticket = Ticket()
-        self._session: Session | None = None
-        self._tx: SqliteReading | None = None
-
-    def __enter__(self) -> SqliteReading:
-        store = self._store
-        try:
-            store._come_in(self._ticket)  # noqa: SLF001  # the block is the other half of the store
-            self._tx = self._entered(store)
-        except BaseException:
-            store._clean_up(self._ticket)  # noqa: SLF001  # as above
-            raise
-        return self._tx
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        store, tx = self._store, self._tx
-        store._refuse_forked()  # noqa: SLF001  # as above
-        if tx is None:
-            return
-        self._tx = None
-        try:
-            if self._session is None:
-                store._writer.leave_reading(self._ticket, tx)  # noqa: SLF001  # as above
-            else:
-                tx.end()
-                store._reader.give_back(self._session)  # noqa: SLF001  # as above
-        finally:
-            store._go_out(self._ticket)  # noqa: SLF001  # as above
-
-    def __del__(self) -> None:
-        # See ``WriteBlock``.
-        with suppress(StoreClosedError):
-            self.__exit__(None, None, None)
-        self._store._clean_up(self._ticket)  # noqa: SLF001  # as above
-
-    def _entered(self, store: SqliteStore) -> SqliteReading:
-        ports = store._ports  # noqa: SLF001  # as above
-        wait_s = ports.lock_timeout_s
-        if store.path is None:
-            return store._writer.enter_reading(self._ticket, wait_s=wait_s)  # noqa: SLF001  # as above
-        self._session = store._reader.take(wait_s=wait_s)  # noqa: SLF001  # as above
-        try:
-            now_us = ports.clock()
-            return SqliteReading(self._session, store._tables, now_us)  # noqa: SLF001  # as above
-        except BaseException:
-            store._reader.give_back(self._session)  # noqa: SLF001  # as above
-            raise
-
-
-def _refuse_latched(latch: Latch | None) -> None:
-    """Refuse early: a latched store may be one whose lock cannot be had."""
-    if latch is not None:
-        raise StoreLatchedError(f"the store is latched: {latch.reason}")
+    def _abandon_reading(self, ticket: Ticket, tx: SqliteReading | None) -> None:
+        if tx is not None:
+            self._end_reading(ticket, tx, True)  # noqa: FBT003  # as above
 
 
 def _is_declared(tx: SqliteReading, table: Table) -> bool:
@@ -360,9 +234,9 @@ def _is_declared(tx: SqliteReading, table: Table) -> bool:
     return True
 
 
-def _abandon(writer: Writer, reader: Reader, pid: int) -> None:
+def _abandon(writer: Writer, reader: Reader, doors: Doors) -> None:
     """Close what a store that nobody closed leaves behind."""
-    if os.getpid() == pid:
+    if not doors.is_inherited:
         try:
             writer.close(wait_s=0.0)
         except (StoreBusyError, StoreUnavailableError):

@@ -8,8 +8,9 @@ is, so that no caller can make a statement fail for a reason of its own.
 Source: docs/spec/store.md, STO-3.
 """
 
-from collections.abc import Mapping
-from typing import Final
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
 
 from audit.errors import EntryRefusedError
 from audit.store.declarations import (
@@ -23,27 +24,47 @@ from audit.store.declarations import (
 )
 
 __all__ = [
+    "Dialect",
     "Row",
     "Table",
     "checked_int",
     "create_refusal",
     "table_of",
+    "with_numbers",
+    "with_question_marks",
 ]
 
 Row = tuple[Value, ...]
 
-_TYPES: Final = {"text": "TEXT", "integer": "INTEGER", "blob": "BLOB"}
+_PLACE: Final = re.compile(r"('(?:[^']|'')*'|\?)")
+"""A constant in quotes, or a place for a value outside of one."""
+
 _MIN_INT: Final = -(2**63)
 _MAX_INT: Final = 2**63 - 1
+
+
+Dialect: TypeAlias = Callable[[str], str]
+"""Makes of a statement written with ``?`` for values what a database wants."""
+
+_TYPES: Final = {"text": "TEXT", "integer": "INTEGER", "blob": "BLOB"}
 
 
 class Table:
     """A checked collection and the statements that work on it."""
 
-    __slots__ = ("_columns", "_literals", "_scans", "collection", "get", "insert")
+    __slots__ = (
+        "_columns",
+        "_dialect",
+        "_literals",
+        "_scans",
+        "collection",
+        "get",
+        "insert",
+    )
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, dialect: Dialect) -> None:
         self.collection = collection
+        self._dialect = dialect
         self._columns = {column.name: column for column in collection.columns}
         self._literals = frozenset(
             pair for index in collection.indexes for pair in index.only
@@ -51,8 +72,9 @@ class Table:
         self._scans: dict[tuple[object, ...], str] = {}
         marks = ", ".join("?" * len(collection.columns))
         table = _quoted(collection.name)
-        self.insert: Final = f"INSERT INTO {table} ({self._names()}) VALUES ({marks})"  # noqa: S608  # checked names only
-        self.get: Final = f"{self._select()} WHERE {_equal(collection.key)}"
+        insert = f"INSERT INTO {table} ({self._names()}) VALUES ({marks})"  # noqa: S608  # checked names only
+        self.insert: Final = dialect(insert)
+        self.get: Final = dialect(f"{self._select()} WHERE {_equal(collection.key)}")
 
     def schema(self) -> tuple[tuple[str, str], ...]:
         """Name what the table consists of, each with the statement that makes it.
@@ -123,6 +145,7 @@ class Table:
             settings = ", ".join(f"{_quoted(name)} = ?" for name in names)
             table = _quoted(self.collection.name)
             sql = f"UPDATE {table} SET {settings} WHERE {_equal(self.collection.key)}"  # noqa: S608  # checked names only
+            sql = self._dialect(sql)
             self._scans["update", *names] = sql
         return sql, tuple(changes[name] for name in names)
 
@@ -149,13 +172,13 @@ class Table:
         shape = (parts, after is None, limit is None, descending)
         sql = self._scans.get(shape)
         if sql is None:
-            sql = self._scan_sql(
+            text = self._scan_sql(
                 parts,
                 paged=after is not None,
                 limited=limit is not None,
                 down=descending,
             )
-            self._scans[shape] = sql
+            sql = self._scans[shape] = self._dialect(text)
         return sql, tuple(values)
 
     def _scan_sql(
@@ -221,14 +244,28 @@ class Table:
         return f"SELECT {self._names()} FROM {_quoted(self.collection.name)}"  # noqa: S608  # checked names only
 
 
-def table_of(collection: Collection) -> Table:
+def table_of(collection: Collection, dialect: Dialect) -> Table:
     """Check a declaration and give its table.
 
     Raises:
         EntryRefusedError: The declaration contradicts itself.
     """
     refuse_contradiction(collection)
-    return Table(collection)
+    return Table(collection, dialect)
+
+
+def with_question_marks(sql: str) -> str:
+    """Leave a statement as it was written: the dialect of SQLite."""
+    return sql
+
+
+def with_numbers(sql: str) -> str:
+    """Number the places for values, ``$1`` and on: the dialect of PostgreSQL."""
+    pieces, number = [], 0
+    for piece in _PLACE.split(sql):
+        number += piece == "?"
+        pieces.append(f"${number}" if piece == "?" else piece)
+    return "".join(pieces)
 
 
 def checked_int(value: object, what: str, *, at_least: int = _MIN_INT) -> int:

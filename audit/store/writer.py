@@ -29,16 +29,17 @@ from audit.clock import Clock
 from audit.errors import (
     StoreBusyError,
     StoreClosedError,
-    StoreLatchedError,
     StoreUnavailableError,
 )
 from audit.store.gate import Gate
 from audit.store.latch import LatchSwitch
 from audit.store.session import FAILURES, Session, is_busy, printable_cause
 from audit.store.tables import Table
+from audit.store.terms import refuse_latched
 from audit.store.timing import Deadline, Timing
-from audit.store.transaction import SqliteReading, SqliteWriting, checked_time
+from audit.store.transaction import SqliteReading, SqliteWriting
 from audit.store.turnstile import Ticket, Turnstile
+from audit.store.writing import checked_time
 
 __all__ = ["Identity", "Writer", "WriterParts"]
 
@@ -127,20 +128,21 @@ class Writer:
             self._alone = exclusive or parts.database is None
             session = self._begin(deadline, exclusive=exclusive)
             if not past_latch:
-                self._refuse_latched()
+                refuse_latched(parts.latch.current())
             self._now_us = checked_time(parts.clock())
             return SqliteWriting(
                 session,
                 parts.tables,
                 self._now_us,
                 ledger_id=parts.ledger_id,
+                exclusive=exclusive,
                 failing=self._failing,
             )
         except BaseException:
             self._withdraw(ticket)
             raise
 
-    def leave(self, ticket: Ticket, tx: SqliteWriting, *, failed: bool) -> None:
+    def leave(self, ticket: Ticket, tx: SqliteWriting, failed: bool) -> None:  # noqa: FBT001  # a way out of a block
         """End a block: make it durable, or undo it if it ``failed``.
 
         Raises:
@@ -173,12 +175,12 @@ class Writer:
             self.turnstile.give(ticket)
             raise
 
-    def leave_reading(self, ticket: Ticket, tx: SqliteReading) -> None:
+    def leave_reading(self, ticket: Ticket, tx: SqliteReading, _failed: bool) -> None:  # noqa: FBT001  # as above
         """Give the turn back."""
         tx.end()
         self.turnstile.give(ticket)
 
-    def abandon(self, ticket: Ticket) -> None:
+    def abandon(self, ticket: Ticket, _tx: SqliteReading | None) -> None:
         """Undo a block whose end was never told, if the turn is this ticket's."""
         self._withdraw(ticket)
 
@@ -236,11 +238,6 @@ class Writer:
             raise self._void(None, "the database file is gone") from error
         if (found.st_dev, found.st_ino) != self._parts.identity:
             raise self._void(None, "the database file was replaced")
-
-    def _refuse_latched(self) -> None:
-        latch = self._parts.latch.current()
-        if latch is not None:
-            raise StoreLatchedError(f"the store is latched: {latch.reason}")
 
     def _finish(self, ticket: Ticket, tx: SqliteWriting) -> None:
         try:

@@ -93,7 +93,7 @@ def test_a_block_sees_its_own_work(store: Store) -> None:
 def test_the_head_agrees_with_the_entries_after_every_block(store: Store) -> None:
     """STO-3.4."""
     for number in range(1, 9):
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append(execution(number), [denied()])
             tx.append("platform", [key_added()] * (number % 3))
 
@@ -142,10 +142,10 @@ def test_a_stream_of_no_family_is_refused(store: Store, stream: str) -> None:
 
 def test_a_writer_with_a_stale_view_is_fenced(store: Store) -> None:
     """STO-3.3."""
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()], expected_size=0)
 
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         for stale in (0, 2):
             with pytest.raises(StreamConflictError):
                 tx.append("platform", [key_added()], expected_size=stale)
@@ -157,11 +157,11 @@ def test_a_writer_with_a_stale_view_is_fenced(store: Store) -> None:
 
 def test_time_never_goes_back_in_a_stream(store: Store, clock: FakeClock) -> None:
     """STO-3.2."""
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         assert tx.now_us == START_US
         tx.append("platform", [key_added()])
     clock.now_us = START_US - 1
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         assert tx.now_us == START_US - 1
         held = tx.append("platform", [key_added()])[0]
         free = tx.append(execution(), [denied()])[0]
@@ -183,14 +183,14 @@ def test_the_clock_is_read_under_the_lock(store: Store, clock: FakeClock) -> Non
 
 @pytest.mark.parametrize("time_us", [-1, 2**53, 1.5, True, "1"])
 def test_a_time_no_entry_can_carry_is_refused(store: Store, time_us: int) -> None:
-    with store.write() as tx, pytest.raises(EntryRefusedError):
+    with store.write(authority="exclusive") as tx, pytest.raises(EntryRefusedError):
         tx.append("platform", [key_added()], time_us=time_us)
 
 
 def test_only_drafts_are_appended(store: Store) -> None:
     not_a_draft: tuple[object, ...] = ("an entry", None, {}, key_added().type)
 
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         for wrong in not_a_draft:
             with pytest.raises(EntryRefusedError):
                 tx.append("platform", [key_added(), wrong])  # type: ignore[list-item]  # wrong on purpose
@@ -202,7 +202,7 @@ def test_only_drafts_are_appended(store: Store) -> None:
 
 def test_a_transaction_is_dead_after_its_block(store: Store) -> None:
     """STO-1.5."""
-    with store.write() as writing:
+    with store.write(authority="exclusive") as writing:
         writing.append("platform", [key_added()])
     with store.read() as reading:
         reading.head()
@@ -235,12 +235,12 @@ def test_blocks_do_not_nest(store: Store) -> None:
                 pass
             with pytest.raises(StoreBusyError):
                 store.close()
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
 
 
 def test_entries_are_read_by_the_page(store: Store) -> None:
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()] * 5)
         tx.append(execution(), [denied()])
 
@@ -303,9 +303,9 @@ def test_a_handle_sees_what_another_committed(
     store: Store, reopen: Callable[[], Store]
 ) -> None:
     other = reopen()
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
-    with other.write() as tx:
+    with other.write(authority="exclusive") as tx:
         assert tx.stream_head("platform").size == 1
         tx.append("platform", [key_added()], expected_size=1)
 
@@ -322,7 +322,7 @@ def test_a_reader_sees_one_state_while_others_write(
 
     with other.read() as reading:
         before = reading.head()
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()])
             tx.insert(FACT, {"subject": "a", "number": 1, "note": None})
             with pytest.raises(StoreBusyError), other.write():
@@ -341,7 +341,7 @@ def test_uncommitted_work_is_seen_by_nobody(
     """STO-1.4."""
     other = reopen()
 
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
         with other.read() as reading:
             assert reading.head().size == 0
@@ -353,7 +353,7 @@ def test_two_handles_number_one_ledger(
     """STO-3.1."""
     handles = (store, reopen(), reopen())
     for turn in range(12):
-        with handles[turn % 3].write() as tx:
+        with handles[turn % 3].write(authority="exclusive") as tx:
             tx.append(execution(turn), [denied()])
             tx.append("platform", [key_added()])
 
@@ -376,7 +376,7 @@ def test_a_lock_not_obtained_in_time_changes_nothing(
                 pass
 
     assert store.latch is None
-    with other.write() as tx:
+    with other.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
 
 

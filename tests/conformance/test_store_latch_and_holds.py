@@ -31,7 +31,7 @@ def test_a_latched_store_refuses_blocks_until_it_is_lifted(
         pass
     store.lift_latch()
     assert store.latch is None
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
     said = capsys.readouterr().err
     assert said.isascii()
@@ -136,7 +136,7 @@ def test_another_thread_waits_for_the_block_to_end(store: Store) -> None:
             sizes.append(tx.head().size)
 
     thread = threading.Thread(target=second)
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         thread.start()
         assert waiting.wait(60)
         tx.append("platform", [key_added()])

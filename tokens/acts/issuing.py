@@ -18,7 +18,7 @@ from tokens.format.claims import Claims
 from tokens.state.collections import CREDENTIAL, ISSUANCE
 from tokens.state.platform_state import PlatformState
 
-__all__ = ["draft_issue", "write_issue"]
+__all__ = ["draft_issue", "issue_streams", "write_issue"]
 
 _SHOWN_DOMAINS: Final = 16
 
@@ -49,6 +49,11 @@ def draft_issue(claims: Claims) -> EntryDraft:
             "user": ledger_text(claims.user_id),
         },
     )
+
+
+def issue_streams(claims: Claims) -> tuple[str, ...]:
+    """Name the streams that a block which issues a token decides about."""
+    return (token_stream(claims.token_hash),)
 
 
 def write_issue(
@@ -84,7 +89,7 @@ def write_issue(
     tx.insert(
         ISSUANCE,
         {
-            "leaf_index": receipt.leaf_index,
+            "leaf_index": receipt.place,
             "token_hash": claims.token_hash,
             "user_id": claims.user_id,
             "expires_s": claims.expires_at_s,

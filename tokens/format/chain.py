@@ -16,7 +16,7 @@ from audit.merkle import leaf_hash
 from audit.records import StoredEntry
 from tokens.errors import RegistryIntegrityError
 
-__all__ = ["linked_entry", "text_digest", "text_of"]
+__all__ = ["linked_entry", "place_of", "text_digest", "text_of"]
 
 
 def linked_entry(
@@ -51,6 +51,17 @@ def linked_entry(
     if leaf_hash(stored.data) != stored.leaf_hash:
         raise RegistryIntegrityError(f"entry {index} of {stream} was changed")
     return entry
+
+
+def place_of(stored: StoredEntry) -> int:
+    """Return the place in the ledger of an entry whose order against others counts.
+
+    Raises:
+        RegistryIntegrityError: It has none: the store did not number it at once.
+    """
+    if stored.leaf_index is None:
+        raise RegistryIntegrityError("an entry has no place in the ledger")
+    return stored.leaf_index
 
 
 def text_digest(text: str) -> str:

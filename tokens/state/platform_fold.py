@@ -22,7 +22,7 @@ from audit.events import EventType, PlatformEventType
 from audit.records import StoredEntry
 from audit.trail import PLATFORM_STREAM
 from tokens.errors import RegistryIntegrityError, TokenError
-from tokens.format.chain import linked_entry, text_digest, text_of
+from tokens.format.chain import linked_entry, place_of, text_digest, text_of
 from tokens.format.jws import unverified_kid
 from tokens.format.statements import (
     Origin,
@@ -180,7 +180,7 @@ class _Folding:
             raise RegistryIntegrityError(f"key {key.kid} was changed impossibly")
         ended = held.signing_ended_leaf
         if ended is None and key.state != "active":
-            ended = stored.leaf_index
+            ended = place_of(stored)
         self._keys[key.kid] = PlatformKey(key, trusted, entry.index, ended)
 
     def revoke(self, entry: Entry, stored: StoredEntry, record: "Record") -> None:
@@ -194,7 +194,7 @@ class _Folding:
                 f"platform entry {entry.index} and its statement select differently"
             )
         if statement.kind == "all":
-            place = (entry.index, stored.leaf_index)
+            place = (entry.index, place_of(stored))
             self._state = replace(self._state, all_revoked=place)
         elif statement.kind in self._revoked:
             self._revoked[statement.kind].setdefault(statement.value, entry.index)

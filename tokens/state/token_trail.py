@@ -16,7 +16,7 @@ from audit.events import AuditEventType
 from audit.records import StoredEntry, StreamHead
 from audit.trail import START, advance, token_stream
 from tokens.errors import RegistryIntegrityError
-from tokens.format.chain import linked_entry, text_of
+from tokens.format.chain import linked_entry, place_of, text_of
 
 __all__ = ["MAX_TOKEN_ENTRIES", "TokenTrail", "fold_token", "token_head"]
 
@@ -89,7 +89,7 @@ def fold_token(
     issued = found[AuditEventType.TOKEN_ISSUED]
     revoked = found.get(AuditEventType.TOKEN_REVOKED)
     return TokenTrail(
-        issued_leaf=entries[0].leaf_index,
+        issued_leaf=place_of(entries[0]),
         issued_us=issued.time_us,
         claims_digest=text_of(issued.details, "claims"),
         kid=text_of(issued.details, "kid"),

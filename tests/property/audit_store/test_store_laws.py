@@ -125,7 +125,7 @@ def test_a_store_holds_what_its_model_holds(
         for block, fails in script:
             tried = model.copy()
             try:
-                with store.write() as tx:
+                with store.write(authority="exclusive") as tx:
                     for step in block:
                         step(tx, tried)
                     stop_if(fails)
@@ -178,7 +178,7 @@ def test_no_value_latches_a_store(first: object, second: object, third: object) 
     """STO-3.8, STO-6.1: the errors are ours, and the block can be committed."""
     with open_store("memory:", clock=FakeClock()) as store:
         store.declare(RUN, FACT)
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             for use in uses(tx, first, second, third):
                 try:
                     use()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from audit.errors import AuditError
 from audit.store.interface import Hold, Store
 from audit.store.opening import open_store
-from tests.conformance.store_samples import denied, execution, key_added
+from tests.conformance.store_samples import denied, execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ class Child:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.holds: list[Hold] = []
+        self.writes = 0
 
     def hold(self, name: str) -> str:
         """Hold a name."""
@@ -39,12 +40,11 @@ class Child:
         os._exit(0)
 
     def append(self, numbers: str) -> str:
-        """Append to a stream of each number in a range, and to the platform."""
+        """Append to a stream of each number in a range."""
         first, last = map(int, numbers.split("-"))
         for number in range(first, last):
             with self.store.write(deadline_s=60.0) as tx:
                 tx.append(execution(number), [denied()])
-                tx.append("platform", [key_added()])
         return "ok"
 
     def latch(self, reason: str) -> str:
@@ -55,7 +55,8 @@ class Child:
     def write(self, authority: str) -> str:
         """Write once, without waiting."""
         with self.store.write(authority=authority, deadline_s=0.0) as tx:  # type: ignore[arg-type]  # one of two
-            tx.append("platform", [key_added()])
+            tx.append(execution(self.writes), [denied()])
+            self.writes += 1
         return "ok"
 
 

@@ -184,7 +184,7 @@ def test_an_event_is_not_later_than_the_clock(
 def test_only_the_twelve_types_are_events(log: AuditEventLog, store: Store) -> None:
     """STO-8.2."""
     log.append(ISSUED)
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
     log.append(VALIDATED, execution_id=RUN_1)
     log.append(event(), execution_id=RUN_2)
@@ -222,7 +222,7 @@ def test_reads_give_copies(log: AuditEventLog) -> None:
 
 def test_verifying_waits_for_no_writer(log: AuditEventLog, store: Store) -> None:
     """STO-8.4."""
-    with open_store(store.url) as other, other.write() as tx:
+    with open_store(store.url) as other, other.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
         assert log.verify()
         assert log.verify().entries == 0
@@ -230,7 +230,7 @@ def test_verifying_waits_for_no_writer(log: AuditEventLog, store: Store) -> None
 
 def test_verifying_tells_how_far_it_is(log: AuditEventLog, store: Store) -> None:
     """STO-8.4: and must not be answered by using the store."""
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()] * 2_100)
     calls: list[tuple[int, int]] = []
 
@@ -389,7 +389,7 @@ def test_records_are_read_by_the_page(log: AuditEventLog, store: Store) -> None:
 
 def test_a_store_nobody_closed_is_closed_with_it(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         tx.append("platform", [key_added()])
     with store.read() as tx:
         tx.head()

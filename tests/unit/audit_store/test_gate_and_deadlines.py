@@ -11,7 +11,7 @@ from audit.store.gate import Gate
 from audit.store.interface import WriteTransaction
 from audit.store.sqlite import SqliteStore
 from audit.store.timing import Deadline
-from tests.conformance.store_samples import key_added
+from tests.conformance.store_samples import denied, execution
 from tests.unit.audit_store.faulty_sqlite import FakeTiming, Faults, open_faulty
 
 
@@ -93,7 +93,7 @@ def test_a_closed_gate_keeps_everybody_out(
 
     gate.leave()
     with store.write() as tx:
-        tx.append("platform", [key_added()])
+        tx.append(execution(), [denied()])
     assert store.latch is None
 
 
@@ -131,12 +131,12 @@ def test_the_gate_is_closed_while_an_exclusive_block_waits(
     def meanwhile() -> None:
         seen.append(is_open(gate))
         if len(seen) == 5:
-            tx.append("platform", [key_added()])
+            tx.append(execution(), [denied()])
             block.__exit__(None, None, None)
 
     time.meanwhile = meanwhile
     with store.write(authority=authority) as mine:  # type: ignore[arg-type]  # one of two
-        assert mine.stream_head("platform").size == 1
+        assert mine.stream_head(execution()).size == 1
 
     assert seen == [open_meanwhile] * 5
     assert is_open(gate)
@@ -163,7 +163,7 @@ def test_a_lock_that_is_never_freed_is_waited_for_until_the_deadline(
         assert waited(lambda: enter(deadline_s=0)) == 0.0
     assert store.latch is None
     with store.write() as tx:
-        tx.append("platform", [key_added()])
+        tx.append(execution(), [denied()])
 
 
 def test_a_lock_freed_meanwhile_is_noticed_within_a_millisecond(

@@ -66,7 +66,7 @@ def test_a_relative_address_is_of_the_working_directory(
     with open_store("sqlite:///ledger.db") as store:
         monkeypatch.chdir("/")
         assert store.path == path
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()])
         store.hold("a").close()
     assert path.exists()
@@ -312,7 +312,7 @@ def test_opening_needs_no_write_lock(path: Path) -> None:
     """STO-2.6."""
     with (
         open_store(f"sqlite:///{path}") as store,
-        store.write() as tx,
+        store.write(authority="exclusive") as tx,
         open_store(f"sqlite:///{path}", lock_timeout_s=0.0) as other,
     ):
         tx.append("platform", [key_added()])
@@ -385,7 +385,7 @@ def test_entries_and_facts_are_guarded_in_the_database(path: Path) -> None:
     """STO-3.5."""
     with open_store(f"sqlite:///{path}") as store:
         store.declare(FACT)
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()])
             tx.insert(FACT, {"subject": "a", "number": 1, "note": None})
     connection = sqlite3.connect(path)

@@ -53,7 +53,7 @@ def test_a_reading_connection_that_fails_is_not_used_again(
         faults.none()
 
         assert store.latch is None
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()])
         with store.read() as tx:
             assert tx.head().size == 1
@@ -127,7 +127,7 @@ def test_a_clock_that_fails_is_the_callers_error(tmp_path: Path, *, read: bool) 
                 (store.read() if read else store.write()).__enter__()
             time[0] = 5
             assert store.latch is None
-            with store.write() as tx:
+            with store.write(authority="exclusive") as tx:
                 tx.append("platform", [key_added()])
             with store.read() as tx:
                 assert tx.now_us == 5
@@ -174,7 +174,7 @@ def test_a_block_that_is_dropped_without_its_end_frees_the_lock(
 def test_a_damaged_row_is_told_apart_from_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with open_store(f"sqlite:///{path}") as store:
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()])
         with sqlite3.connect(path) as connection:
             connection.execute('DROP TRIGGER "entry.no_update"')

@@ -11,7 +11,7 @@ from audit.log import AuditEventLog
 from audit.store import writer as writer_module
 from audit.store.sqlite import SqliteStore
 from audit.store.timing import SYSTEM_TIMING, Timing
-from tests.conformance.store_samples import denied, execution, key_added
+from tests.conformance.store_samples import denied, execution
 from tests.unit.audit_store.faulty_sqlite import Faults, open_faulty
 from tests.unit.audit_store.test_turnstile import PATIENT_S, start_in_order, wait_until
 
@@ -58,7 +58,7 @@ class Worker(threading.Thread):
             authority = "exclusive" if self.exclusive else "shared"
             with self.store.write(authority=authority) as tx:  # type: ignore[arg-type]  # one of two
                 tx.append(execution(self.number), [denied()])
-                tx.append("platform", [key_added()])
+                tx.append(execution(self.number + 1_000), [denied()])
                 self.inside()
         except BaseException as error:  # noqa: BLE001  # looked at by the test
             self.error = error
@@ -79,7 +79,7 @@ def commits(faults: Faults) -> int:
 
 def streams(store: SqliteStore) -> list[str]:
     with store.read() as tx:
-        return [row.stream for row in tx.entries() if row.stream != "platform"]
+        return [row.stream for row in tx.entries()[::2]]
 
 
 def test_blocks_that_wait_share_one_commit(store: SqliteStore, faults: Faults) -> None:
@@ -157,7 +157,7 @@ def test_a_commit_that_fails_is_told_to_all(
         assert isinstance(worker.error, StoreUnavailableError)
         assert worker.error.uncertain
     notice = (tmp_path / "ledger.db.notice").read_text(encoding="ascii")
-    assert notice.count("lost: execution:") == 3
+    assert notice.count("lost: execution:") == 6
     faults.none()
     assert streams(store) == []
 
@@ -214,7 +214,7 @@ def test_a_savepoint_that_fails_is_told_to_all(
     assert streams(store) == []
     store.lift_latch()
     with store.write() as tx:
-        tx.append("platform", [key_added()])
+        tx.append(execution(), [denied()])
 
 
 def test_an_exclusive_block_goes_first_and_alone(
@@ -298,7 +298,7 @@ def test_many_threads_number_one_ledger(store: SqliteStore) -> None:
             for turn in range(25):
                 with store.write() as tx:
                     tx.append(execution(100 * worker + turn), [denied()])
-                    tx.append("platform", [key_added()])
+                    tx.append(execution(5_000 + 100 * worker + turn), [denied()])
         except BaseException as error:  # noqa: BLE001  # looked at below
             errors.append(error)
 
@@ -311,7 +311,6 @@ def test_many_threads_number_one_ledger(store: SqliteStore) -> None:
     assert errors == []
     with store.read() as tx:
         assert [row.leaf_index for row in tx.entries()] == list(range(400))
-        assert tx.stream_head("platform").size == 200
 
 
 def test_closing_waits_for_the_block_of_another_thread(

@@ -49,7 +49,7 @@ def faults_and_store(
     faults = Faults()
     with open_faulty(tmp_path if request.param == "file" else None, faults) as store:
         store.declare(FACT, RUN)
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()])
             tx.insert(RUN, {"run_id": "old", "state": "open", "count": 1, "salt": None})
         yield faults, store
@@ -283,7 +283,8 @@ def test_the_notice_names_what_was_lost(
     faults = Faults()
     with open_faulty(tmp_path, faults) as store:
         faults.of("COMMIT")
-        with pytest.raises(StoreUnavailableError), store.write() as tx:  # noqa: PT012  # one block
+        block = store.write(authority="exclusive")
+        with pytest.raises(StoreUnavailableError), block as tx:  # noqa: PT012  # one block
             tx.append(execution(1), [denied()])
             tx.append("platform", [key_added()])
         faults.none()
@@ -313,7 +314,7 @@ def test_the_latch_stands_before_the_lock_is_free(tmp_path: Path) -> None:
 
         faults.fails = fails
         with pytest.raises(StoreUnavailableError), store.write() as tx:
-            tx.append("platform", [key_added()])
+            tx.append(execution(), [denied()])
 
     assert found == [True]
 
@@ -337,7 +338,7 @@ def test_a_full_disk_ends_the_block_and_latches(tmp_path: Path) -> None:
             size = tx.head().size
         session.run(f"PRAGMA max_page_count = {2**20}")
         store.lift_latch()
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()])
             assert tx.head().size == size + 1
         assert AuditEventLog(store).verify()
@@ -345,7 +346,7 @@ def test_a_full_disk_ends_the_block_and_latches(tmp_path: Path) -> None:
 
 def fill(store: Store) -> None:
     for _ in range(1_000):
-        with store.write() as tx:
+        with store.write(authority="exclusive") as tx:
             tx.append("platform", [key_added()] * 10)
 
 
@@ -361,7 +362,7 @@ def test_a_database_that_turned_read_only_latches(tmp_path: Path) -> None:
             pytest.raises(StoreUnavailableError, match="READONLY"),
             store.write() as tx,
         ):
-            tx.append("platform", [key_added()])
+            tx.append(execution(), [denied()])
 
         assert store.latch is not None
 

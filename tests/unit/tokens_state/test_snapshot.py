@@ -186,7 +186,7 @@ def test_what_was_rolled_back_is_not_held_against_the_store() -> None:
 
     def pause_and_fail() -> None:
         act = Act("never committed", "oncall", "test-ledger")
-        with world.store.write() as tx:
+        with world.store.write(authority="exclusive") as tx:
             authority._stopper.pause(tx, authority._ring.signer("pause"), act)
             assert world.registry.snapshot(tx, issued.token_hash).paused
             assert authority._reader.platform(tx).paused
@@ -211,7 +211,7 @@ def test_the_number_of_reads_does_not_grow(tmp_path: Path) -> None:
         world.registry.prepare(issued.token_hash)
         seen = []
         with world.store.write() as tx:
-            connection = tx._session.connection  # type: ignore[attr-defined]
+            connection = tx.session.connection  # type: ignore[attr-defined]
             connection.set_trace_callback(seen.append)
             world.registry.snapshot(tx, issued.token_hash)
             connection.set_trace_callback(None)
