@@ -6,7 +6,7 @@
 #   UPGRADE=1      let `make lock` move to newer versions
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock bench nightly clean dist
+.PHONY: help run test check lock bench bench-peers nightly clean dist
 export PYTHON PYTHONS ARGS
 
 TOOL := .ci/python
@@ -15,7 +15,7 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes \
 	$(if $(UPGRADE),--upgrade)
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 21
 
 run: ## install, then run a three-domain plan and show its verified record
 	@bin=$$($(TOOL) .ci/environment.py run) && "$$bin/stage3" demo $(ARGS)
@@ -45,6 +45,10 @@ lock: ## write the lock files anew from pyproject.toml
 
 bench: ## measure against the raw floor and print the ratios
 	@bin=$$($(TOOL) .ci/environment.py dev) && "$$bin/python" -m benchmarks $(ARGS)
+
+bench-peers: ## measure other systems at the same work, each in its own environment
+	@bin=$$($(TOOL) .ci/environment.py dev) && \
+	"$$bin/python" -m benchmarks.peers $(ARGS)
 
 nightly: ## run the long campaigns that `make test` leaves out
 	@$(TOOL) .ci/suite.py --nightly
