@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.measure import Line
 
-__all__ = ["read_settings", "run_child"]
+__all__ = ["read_settings", "run_child", "write_settings"]
 
 
 def run_child(
@@ -31,7 +31,7 @@ def run_child(
     """
     told = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-m", "benchmarks.child", name],
-        input=json.dumps(dataclasses.asdict(settings), default=str),
+        input=write_settings(settings),
         stdout=subprocess.PIPE,
         text=True,
         check=False,
@@ -43,8 +43,13 @@ def run_child(
     return load_lines(json.loads(told.stdout))
 
 
+def write_settings(settings: Settings) -> str:
+    """Write settings as JSON."""
+    return json.dumps(dataclasses.asdict(settings), default=str)
+
+
 def read_settings(text: str) -> Settings:
-    """Read what ``run_child`` wrote."""
+    """Read what ``write_settings`` wrote."""
     given = json.loads(text)
     kept = given["history_folder"]
     given["folder"] = Path(given["folder"])

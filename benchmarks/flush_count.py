@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
     from benchmarks.measure import Settings
 
-__all__ = ["flush_count", "sqlite_child"]
+__all__ = ["flush_count", "on_postgres", "sqlite_child"]
 
 _LENGTHS: Final = (1, 3, 10)
-_PLANS: Final = 25
-_MANY: Final = 200
+_PLANS: Final = 9
 _QUIET: Final = (
     "autovacuum = off",
     "wal_writer_delay = 10s",
@@ -41,7 +40,7 @@ def flush_count(settings: Settings) -> list[Line]:
         return skipped("W0", reason)
     with shim() as (board, variables):
         lines = run_child("flush count", settings, variables)
-        return lines + _on_postgres(board, variables)
+        return lines + on_postgres(board, variables)
 
 
 def sqlite_child(settings: Settings) -> list[Line]:
@@ -52,15 +51,16 @@ def sqlite_child(settings: Settings) -> list[Line]:
     lines = _counted(board, "SQLite", world.run)
     lines += _counted(board, "SQLite floor", lambda n: floor.run_plan(n, PARAMETERS))
     before = sum(board.flushes)
-    for _ in range(_MANY):
+    for _ in range(settings.rounds):
         world.run(3)
-    mean = (sum(board.flushes) - before) / _MANY
+    mean = (sum(board.flushes) - before) / settings.rounds
     floor.close()
     world.close()
     return [*lines, Line("W0  SQLite, N = 3, with checkpoints", mean, "flushes")]
 
 
-def _on_postgres(board: Board, variables: Mapping[str, str]) -> list[Line]:
+def on_postgres(board: Board, variables: Mapping[str, str]) -> list[Line]:
+    """Count on a server into which the library was preloaded."""
     reason = why_no_postgres()
     if reason is not None:
         return skipped("W0 on PostgreSQL", reason)
