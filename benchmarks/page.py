@@ -35,6 +35,7 @@ _TITLES: Final = {
     "W8": "Credentials",
     "W9": "Starting a process",
     "W10": "Memory of the executor",
+    "profile": "Where the time of a plan goes",
     "peers": "Peers",
 }
 _PLOTS: Final = {

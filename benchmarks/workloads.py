@@ -18,6 +18,7 @@ from benchmarks.history import history
 from benchmarks.measure import Line, Point, Settings, interleaved
 from benchmarks.memory import memory, verification
 from benchmarks.postgres import on_postgres
+from benchmarks.where import where
 from benchmarks.world import PARAMETERS, Pair, World
 from stage3.pytest_plugin.harness import Harness
 from tokens.credential import verify_credential
@@ -150,4 +151,5 @@ WORKLOADS: dict[str, Callable[[Settings], list[Line]]] = {
     "W8": credentials,
     "W9": starts,
     "W10": memory,
+    "profile": where,
 }
