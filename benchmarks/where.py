@@ -1,14 +1,15 @@
 """Where the time of a plan goes: samples of the running plan, by what it is doing.
 
-A timer interrupts the plan about a thousand times a second, wherever it is; each sample
-counts for the innermost function of ours that was running. Unlike a tracing profiler
-this does not make small functions look dear.
+About a thousand times a second another thread looks where the plan is; each look counts
+for the innermost function of ours that was running. Unlike a tracing profiler this does
+not make small functions look dear.
 """
 
 from __future__ import annotations
 
-import signal
 import statistics
+import sys
+import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -19,13 +20,13 @@ from benchmarks.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from benchmarks.measure import Settings
 
 __all__ = ["task_of", "where"]
 
 _EVERY_S: Final = 0.001
+_LET_IN_S: Final = 1e-5
 _STEPS: Final = 3
 _COMMIT: Final = "COMMIT: flushing to the disk"
 _TASKS: Final = (
@@ -73,17 +74,25 @@ def task_of(stack: list[tuple[str, str]]) -> str:
 
 @contextmanager
 def _sampling(samples: Counter[str]) -> Iterator[None]:
-    def sample(_number: int, frame: FrameType | None) -> None:
-        stack = []
-        while frame is not None:
-            stack.append((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
-            frame = frame.f_back
-        samples[task_of(stack)] += 1
+    """Look at the calling thread from another one, which is let in at any moment."""
+    watched, ended = threading.get_ident(), threading.Event()
 
-    before = signal.signal(signal.SIGALRM, sample)
-    signal.setitimer(signal.ITIMER_REAL, _EVERY_S, _EVERY_S)
+    def look() -> None:
+        while not ended.wait(_EVERY_S):
+            stack, frame = [], sys._current_frames().get(watched)  # noqa: SLF001 - that is its name
+            while frame is not None:
+                module = frame.f_globals.get("__name__", "")
+                stack.append((module, frame.f_code.co_name))
+                frame = frame.f_back
+            samples[task_of(stack)] += 1
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_LET_IN_S)
+    watcher = threading.Thread(target=look)
+    watcher.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        ended.set()
+        watcher.join()
+        sys.setswitchinterval(before)
