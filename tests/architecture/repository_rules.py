@@ -44,6 +44,7 @@ PUBLIC_HOSTS: Final = frozenset(
     | {"peps.python.org", "semver.org", "spdx.org", "tools.ietf.org"}
     | {"www.apache.org", "www.ietf.org", "www.postgresql.org", "www.rfc-editor.org"}
     | {"www.sqlite.org", "sqlite.org", "www.iso.org", "unicode.org", "www.unicode.org"}
+    | {"www.w3.org"}
 )
 RESERVED_HOST: Final = re.compile(
     r"(.+\.)?(example(\.com|\.net|\.org)?|host|invalid|localhost|test)|127\.0\.0\.1|\[::1\]"
