@@ -15,7 +15,7 @@ from benchmarks.crowd import crowd, slow_disk
 from benchmarks.floor import FileSink, Floor, ListSink
 from benchmarks.flush_count import flush_count
 from benchmarks.history import history
-from benchmarks.measure import Line, Point, Settings, interleaved
+from benchmarks.measure import Line, Point, Settings, interleaved, processor_ms
 from benchmarks.memory import memory, verification
 from benchmarks.postgres import on_postgres
 from benchmarks.where import where
@@ -52,6 +52,10 @@ def one_caller(settings: Settings) -> list[Line]:
             lambda: bare.run(3),
             *(_plan_of(floor) for floor in floors.values()),
         )
+        worked, least_worked = (
+            processor_ms(settings.rounds, work)
+            for work in (partial(pair.run, 3), partial(pair.run_floor, 3))
+        )
         for floor in floors.values():
             floor.close()
     bare.close()
@@ -59,6 +63,7 @@ def one_caller(settings: Settings) -> list[Line]:
     return [
         Line("W1  N = 3 / SQLite floor", mine, "ms", least, "<= 2.0 x"),
         Line("W1  N = 3, store in memory / SQLite floor", in_memory, "ms", least),
+        Line("W1  N = 3, processor time / floor's", worked, "ms", least_worked),
         *(
             Line(f"W1  floor, {name} / SQLite floor", ms, "ms", least)
             for name, ms in zip(floors, others, strict=True)
