@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import statistics
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +27,8 @@ __all__ = ["flush_count", "on_postgres", "sqlite_child"]
 
 _LENGTHS: Final = (1, 3, 10)
 _PLANS: Final = 9
+_LOG_HEAD: Final = 32
+_LOG_FRAME: Final = 24 + 4_096
 _QUIET: Final = (
     "autovacuum = off",
     "wal_writer_delay = 10s",
@@ -54,9 +58,29 @@ def sqlite_child(settings: Settings) -> list[Line]:
     for _ in range(settings.rounds):
         world.run(3)
     mean = (sum(board.flushes) - before) / settings.rounds
+    ours = _pages(settings.folder / "w0.db", partial(world.run, 3))
+    least = _pages(
+        settings.folder / "w0-floor.db", partial(floor.run_plan, 3, PARAMETERS)
+    )
     floor.close()
     world.close()
-    return [*lines, Line("W0  SQLite, N = 3, with checkpoints", mean, "flushes")]
+    return [
+        *lines,
+        Line("W0  SQLite, N = 3, with checkpoints", mean, "flushes"),
+        Line("W0  SQLite, N = 3, written / floor's", ours, "pages", least),
+    ]
+
+
+def _pages(database: Path, run: Callable[[], object]) -> float:
+    """Count the pages that a plan writes into SQLite's log, on average."""
+    log, total = Path(f"{database}-wal"), 0
+    connection = sqlite3.connect(database)
+    for _ in range(_PLANS):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        run()
+        total += (log.stat().st_size - _LOG_HEAD) // _LOG_FRAME
+    connection.close()
+    return total / _PLANS
 
 
 def on_postgres(board: Board, variables: Mapping[str, str]) -> list[Line]:
