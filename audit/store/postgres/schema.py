@@ -34,12 +34,16 @@ __all__ = [
     "LEDGER_TABLES",
     "MAX_ENTRY_BYTES",
     "SCHEMA_VERSION",
+    "VERSION_SETTING",
     "create_ledger",
 ]
 
 FORMAT: Final = "stage3-ledger"
 SCHEMA_VERSION: Final = 1
 """What this code knows; ``meta`` says ``schema``, and ``least``: who may use it."""
+
+VERSION_SETTING: Final = "stage3.version"
+"""Where each session says which version it knows (``SCHEMA_VERSION``)."""
 
 DEFAULT_SCHEMA: Final = "stage3"
 LEDGER_TABLES: Final = ("entry", "head", "meta")
