@@ -1,7 +1,7 @@
-"""Registries that are wrong on purpose, so that the checkers are seen to fail.
+"""Registries that are wrong on purpose, so that the checker is seen to fail.
 
 They are what somebody writes who has not heard of check-then-act: what the decision is
-made on is read before the lock and not in the transaction that records the start.
+made on is read before the lock, and not in the transaction that records the start.
 """
 
 from __future__ import annotations
@@ -10,52 +10,52 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tests.races.race_board import STOPPED
 from tokens.registry import TokenRegistry
 from tokens.state.accounting import Reservation
 from tokens.state.collections import USAGE, USE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from audit.store.interface import ReadTransaction, Store, WriteTransaction
-    from tests.races.race_board import Board
-    from tests.races.race_world import Round, World
+    from tests.histories.board import Board
     from tokens.state.snapshot import TokenSnapshot
 
-__all__ = ["StaleAuthority", "StaleCounters", "make_registry"]
-
-_WARM = 4
-"""Plans a thread has had under a token before it is led astray."""
+__all__ = ["REGISTRIES", "StaleAuthority", "StaleCounters"]
 
 
 class StaleAuthority(TokenRegistry):
     """Believes what a read transaction before the lock said of revocation and pause.
 
-    It waits in between until the stop has returned: the interleaving that would
-    otherwise be a matter of luck.
+    One thread of each process waits in between until something has been stopped: the
+    interleaving that would otherwise be a matter of luck. The others go on.
     """
 
-    def __init__(self, store: Store, board: Board, rounds: Sequence[Round]) -> None:
+    def __init__(self, store: Store, board: Board, cues: int) -> None:
         super().__init__(store)
         self._board = board
-        self._rounds = {played.token: played.number for played in rounds}
+        self._cues = cues
         self._seen = threading.local()
+        self._is_taken = threading.Lock()
 
     def prepare(self, token_hash: str) -> None:
         """Check now, and act later."""
         super().prepare(token_hash)
         with self.store.read() as tx:
-            stale = super().snapshot(tx, token_hash)
-        number = self._rounds[token_hash]
-        plans = self._seen.__dict__.setdefault("plans", {})
-        plans[number] = plans.get(number, 0) + 1
-        if plans[number] > _WARM and stale.revoked_by is None and not stale.paused:
+            self._seen.stale = stale = super().snapshot(tx, token_hash)
+        is_good = stale.revoked_by is None and not stale.paused
+        if is_good and stale.key_refusal is None and self._is_led_astray():
+            done = self._board.progress()
             self._board.wait(
-                f"round {number} is stopped",
-                lambda: self._board.state(number) == STOPPED,
+                "something is stopped",
+                lambda: self._board.progress() > min(done, self._cues - 1),
             )
-        self._seen.stale = stale
+
+    def _is_led_astray(self) -> bool:
+        """Whether this is the first thread that came here."""
+        if "first" not in self._seen.__dict__:
+            self._seen.first = self._is_taken.acquire(blocking=False)
+        return bool(self._seen.first)
 
     def snapshot(self, tx: ReadTransaction, token_hash: str) -> TokenSnapshot:
         """Give the counters of now, and the authority of then."""
@@ -101,7 +101,10 @@ class StaleCounters(TokenRegistry):
         """Count without asking again: the real one would refuse."""
         token = snapshot.believed_claims().token_hash
         fresh = super().snapshot(tx, token).usage
-        amount = snapshot.believed_claims().token.limits.max_tokens_per_response
+        limits = snapshot.believed_claims().token.limits
+        seen = snapshot.usage
+        left = limits.max_total_tokens - seen.units - seen.reserved
+        amount = min(limits.max_tokens_per_response, left)
         after = replace(
             fresh,
             invocations=fresh.invocations + 1,
@@ -121,12 +124,12 @@ class StaleCounters(TokenRegistry):
         use = {"number": after.executions, "time_us": time_us}
         tx.insert(USE, {"token_hash": token, "execution_id": execution_id, **use})
         if step != 0:
-            raise AssertionError("this mutant plays plans of one step")
+            raise AssertionError("this one plays plans of one step")
         return Reservation(amount, fresh, after)
 
 
-def make_registry(name: str, world: World, rounds: Sequence[Round]) -> TokenRegistry:
-    """Make the right registry, or the wrong one of this name."""
-    if name == "stale authority":
-        return StaleAuthority(world.store, world.board, rounds)
-    return TokenRegistry(world.store)
+REGISTRIES: dict[str, Callable[[Store, Board, int], TokenRegistry]] = {
+    "right": lambda store, _board, _cues: TokenRegistry(store),
+    "stale authority": StaleAuthority,
+}
+"""By name; made of a store, the board, and how many cues there are."""

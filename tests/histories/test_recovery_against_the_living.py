@@ -10,11 +10,12 @@ import uuid
 from audit.log import AuditEventLog
 from stage3.pytest_plugin.trails import aborted, assert_trail
 from stage3.recovery import recover
+from tests.histories.board import Board
+from tests.histories.driver import gather_all, started
+from tests.histories.ledger_lines import charged_to, read_lines
+from tests.histories.stores import url_in
+from tests.histories.world import issue_round, open_world
 from tests.oracles.fast_folder import fast_folder
-from tests.races.race_board import Board
-from tests.races.race_checks import read_lines, spent_by
-from tests.races.race_driver import gather_all, started
-from tests.races.race_world import issue_round, open_world
 
 PLANS = 60
 ABANDONED = 60
@@ -24,11 +25,11 @@ RESERVED = 10_000
 def test_recovery_never_closes_what_a_live_owner_runs() -> None:
     """Owners come and go, plan by plan, while another process recovers all the time."""
     with fast_folder() as folder, Board(folder / "board") as board:
-        with open_world(folder / "ledger.db", board).store as store:
+        with open_world(url_in(folder), board).store as store:
             rounds = [issue_round(store, number, "live", 3) for number in range(PLANS)]
         job = {
             "board": str(folder / "board"),
-            "ledger": str(folder / "ledger.db"),
+            "url": url_in(folder),
             "rounds": [played.as_json() for played in rounds],
         }
 
@@ -41,7 +42,7 @@ def test_recovery_never_closes_what_a_live_owner_runs() -> None:
         assert life["told"] == [""] * PLANS
         assert report["closed"] == 0
         assert report["recoveries"] > 0
-        with open_world(folder / "ledger.db", board).store as store:
+        with open_world(url_in(folder), board).store as store:
             assert AuditEventLog(store).verify()
             kinds = {line.kind for line in read_lines(store)}
         assert "OPERATION_ABORTED" not in kinds
@@ -51,13 +52,13 @@ def test_a_plan_closed_by_its_owner_and_by_recovery_at_once_is_closed_once() -> 
     """The owner closes it itself, or only goes away; recovery is there that moment."""
     ids = [str(uuid.UUID(int=number, version=4)) for number in range(ABANDONED)]
     with fast_folder() as folder, Board(folder / "board") as board:
-        with open_world(folder / "ledger.db", board).store as store:
+        with open_world(url_in(folder), board).store as store:
             rounds = [
                 issue_round(store, number, "left", 2) for number in range(len(ids))
             ]
         job = {
             "board": str(folder / "board"),
-            "ledger": str(folder / "ledger.db"),
+            "url": url_in(folder),
             "rounds": [played.as_json() for played in rounds],
             "ids": ids,
             "total_starters": 2,
@@ -70,7 +71,7 @@ def test_a_plan_closed_by_its_owner_and_by_recovery_at_once_is_closed_once() -> 
             owner, recovery = gather_all([owning, recovering])
 
         assert owner["told"] == ["AUDIT_UNAVAILABLE"] * ABANDONED
-        with open_world(folder / "ledger.db", board).store as store:
+        with open_world(url_in(folder), board).store as store:
             recover(store)
             log = AuditEventLog(store)
             assert log.verify()
@@ -83,6 +84,6 @@ def test_a_plan_closed_by_its_owner_and_by_recovery_at_once_is_closed_once() -> 
             if line.kind == "EXECUTION_STARTED"
         ]
         for played in rounds:
-            assert spent_by(lines, played.token, 1).charged == reserved[0]
+            assert charged_to(lines, played.token) == reserved[0]
         # An owner that only goes away leaves it to the next recovery at the latest.
         assert len(recovery["closed"]) > 0

@@ -1,6 +1,6 @@
-"""One of the processes of a race: opens the ledger, plays its part, reports in JSON.
+"""One of the processes of a history: opens the ledger, plays its part, reports in JSON.
 
-Run as ``python -m tests.races.race_worker <part> <job file>``; the report goes to
+Run as ``python -m tests.histories.worker <part> <job file>``; the report goes to
 standard output. A part that fails ends the process with an error, and the test with
 it.
 """
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.races.race_parts import PARTS
+from tests.histories.parts import PARTS
 
 
 def main() -> None:

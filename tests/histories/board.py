@@ -1,8 +1,7 @@
-"""Numbers in memory shared by the processes of a race: what happened before what.
+"""Numbers in memory that the processes of a history share.
 
-A store to a word by one process is seen by every later load of another, so "had the
-revocation returned when this call began?" has an answer without any clock. The ledger's
-own clock is word 0, so that all processes share one time, moved by hand.
+They tell them when it is whose turn, and nothing is judged by them. The ledger's clock
+is word 0, so that all processes share one time, moved by hand.
 """
 
 from __future__ import annotations
@@ -18,22 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["OPEN", "STOPPED", "Board"]
+__all__ = ["Board"]
 
-OPEN = 1
-"""A round may be played."""
-STOPPED = 2
-"""The call that stops the round's token has returned."""
-
-_WORDS = 16_384
-_ROUNDS_AT = 64
+_WORDS = 8_192
+_OTHERS_AT = 64
 _PATIENCE_S = 120.0
 
 
 class Board:
     """Words in a file in memory.
 
-    Word 0 is the clock, 1 to 63 are counters, the rest one state for each round.
+    Word 0 is the clock, 1 to 63 are counters, the rest are free for other numbers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,13 +64,17 @@ class Board:
         """Set a counter; each has one writer."""
         self._words[1 + number] = value
 
+    def progress(self) -> int:
+        """Tell how many cues of a script both of two processes have done."""
+        return min(self.counter(0), self.counter(1))
+
     def state(self, number: int) -> int:
-        """Read the state of a round."""
-        return self._words[_ROUNDS_AT + number]
+        """Read one of the other words."""
+        return self._words[_OTHERS_AT + number]
 
     def set_state(self, number: int, state: int) -> None:
-        """Set the state of a round."""
-        self._words[_ROUNDS_AT + number] = state
+        """Set one of the other words; each has one writer."""
+        self._words[_OTHERS_AT + number] = state
 
     def wait(self, what: str, is_so: Callable[[], bool]) -> None:
         """Wait until something is so; fail loudly if it never is."""

@@ -1,40 +1,41 @@
-"""The ledgers of a race, the domain that is started, and how a worker opens them."""
+"""The ledgers that histories are made on, and how a process opens and uses them."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from audit.log import AuditEventLog
-from audit.store.opening import open_sqlite
-from audit.store.session import connect_sqlite
-from audit.store.sqlite import SqlitePorts
-from audit.store.timing import SYSTEM_TIMING
+from audit.store.opening import open_sqlite, open_store
 from stage2_domains.contract import DomainResult, MethodSpec, Stage2Domain
 from stage2_domains.registry import DomainRegistry
 from stage3.isolation.in_process import InProcessIsolation
 from stage3.orchestrator import Stage3Orchestrator
 from stage3.plan import DomainInvocation, ExecutionPlan
 from stage3.pytest_plugin.harness import LEDGER_ID, SeededEntropy, make_token
+from tests.histories.recorder import WatchedIsolation, WatchedStore
 from tokens.authority import TokenAuthority
 from tokens.keys import SigningKey
 from tokens.registry import TokenRegistry
+from tokens.state.selector import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from audit.store.session import Connect
-    from audit.store.sqlite import SqliteStore
-    from audit.store.timing import Timing
+    from audit.records import Receipt
+    from audit.store.interface import Store
+    from audit.store.sqlite import SqlitePorts
     from stage2_domains.parameters import IsolatedParameters
+    from stage3.isolation.interface import Isolation
     from stage3.outcome import PlanOutcome
-    from tests.races.race_board import Board
+    from tests.histories.board import Board
+    from tests.histories.recorder import Recorder
 
 __all__ = [
+    "ENDLESS",
     "LOCK_TIMEOUT_S",
     "SCOPE",
+    "UNITS",
     "Player",
     "Round",
     "World",
@@ -42,9 +43,12 @@ __all__ = [
     "issue_round",
     "key_of",
     "open_world",
+    "stop",
 ]
 
 SCOPE = {"racer": ["run"]}
+UNITS = 2
+"""What one answer of the racer costs: eight bytes."""
 ENDLESS = {
     "max_invocations": 10**9,
     "max_total_tokens": 10**12,
@@ -64,7 +68,7 @@ class Round:
         number: Its place among all rounds; also its word on the board.
         token: The handle.
         user: Its holder.
-        kind: How it is stopped, or which of its limits is raced for.
+        kind: How it is stopped.
         steps: How many steps each plan has.
     """
 
@@ -86,7 +90,7 @@ class Round:
 
 
 class Racer(Stage2Domain):
-    """Answers eight characters: four units at most."""
+    """Answers eight characters: two units."""
 
     name = "racer"
     methods: ClassVar = {"run": MethodSpec({"type": "object"})}
@@ -96,49 +100,36 @@ class Racer(Stage2Domain):
         return DomainResult(success=True, data={"a": 10})
 
 
-class Gatepost:
-    """The in-process tier, telling which round's domain is about to be called."""
-
-    def __init__(self, began: Callable[[int], None]) -> None:
-        self._began = began
-        self._real = InProcessIsolation()
-        self.tier = self._real.tier
-        self.attained = self._real.attained
-
-    def invoke(
-        self, domain: object, method: str, parameters: bytes, **more: object
-    ) -> object:
-        """Tell, then call."""
-        self._began(json.loads(parameters)["round"])
-        return self._real.invoke(domain, method, parameters, **more)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """Close the real tier."""
-        self._real.close()
-
-
 @dataclass(frozen=True, slots=True)
 class World:
     """An open ledger in one process."""
 
-    store: SqliteStore
+    store: Store
     board: Board
 
     def player(
         self,
         seed: str,
-        registry: TokenRegistry | None = None,
-        began: Callable[[int], None] = lambda _round: None,
+        registry: Callable[[Store], TokenRegistry] = TokenRegistry,
+        recorder: Recorder | None = None,
     ) -> Player:
-        """Make an executor; ``seed`` must differ from every other one's."""
+        """Make an executor; ``seed`` must differ from every other one's.
+
+        What it does is noted by the recorder, where there is one.
+        """
+        store = self.store
+        isolation: Isolation = InProcessIsolation()
+        if recorder is not None:
+            store = WatchedStore(self.store, recorder).as_store()
+            isolation = WatchedIsolation(recorder).as_isolation()
         domains = DomainRegistry()
         domains.register(Racer(), trusted=True)
         return Player(
             Stage3Orchestrator(
-                registry or TokenRegistry(self.store),
-                AuditEventLog(self.store),
+                registry(store),
+                AuditEventLog(store),
                 domains,
-                isolation={"in_process": Gatepost(began)},
+                isolation={"in_process": isolation},
                 entropy=SeededEntropy(seed),
             )
         )
@@ -163,21 +154,14 @@ class Player:
         )
 
 
-def open_world(
-    path: Path | str,
-    board: Board,
-    connect: Connect = connect_sqlite,
-    timing: Timing = SYSTEM_TIMING,
-) -> World:
-    """Open or make the ledger at ``path`` with the board's clock."""
-    ports = SqlitePorts(
-        clock=board.clock,
-        connect=connect,
-        timing=timing,
-        lock_timeout_s=LOCK_TIMEOUT_S,
+def open_world(url: str, board: Board, ports: SqlitePorts | None = None) -> World:
+    """Open or make a ledger with the board's clock, or with ports of one's own."""
+    if ports is not None:
+        return World(open_sqlite(url, ports=ports, ledger_id=LEDGER_ID), board)
+    store = open_store(
+        url, clock=board.clock, lock_timeout_s=LOCK_TIMEOUT_S, ledger_id=LEDGER_ID
     )
-    url = f"sqlite:///{Path(path)}"
-    return World(open_sqlite(url, ports=ports, ledger_id=LEDGER_ID), board)
+    return World(store, board)
 
 
 def key_of(name: str, purpose: str) -> SigningKey:
@@ -186,10 +170,8 @@ def key_of(name: str, purpose: str) -> SigningKey:
     return SigningKey.from_private_bytes(entropy(32), purpose=purpose)
 
 
-def authority_on(
-    store: SqliteStore, seed: str, issue_key: str = "common"
-) -> TokenAuthority:
-    """Make an authority with the keys of all races."""
+def authority_on(store: Store, seed: str, issue_key: str = "common") -> TokenAuthority:
+    """Make an authority with the keys of all histories."""
     return TokenAuthority(
         store,
         key_of(issue_key, "issue"),
@@ -200,12 +182,35 @@ def authority_on(
 
 
 def issue_round(
-    store: SqliteStore, number: int, kind: str, steps: int = 1, **overrides: object
+    store: Store, number: int, kind: str, steps: int = 1, **overrides: object
 ) -> Round:
-    """Issue a token of its own user, issuer and, to revoke by key, key."""
+    """Issue a token of its own user and issuer."""
     user = f"user{number}"
-    key = f"key{number}" if kind == "key" else "common"
     overrides.setdefault("resource_limits", ENDLESS)
     token = make_token(user, SCOPE, issued_by=f"officer{number}", **overrides)
-    issued = authority_on(store, f"issue {number}", key).issue_token(token)
+    issued = authority_on(store, f"issue {number}").issue_token(token)
     return Round(number, issued.token_hash, user, kind, steps)
+
+
+def stop(authority: TokenAuthority, kind: str, name: str) -> Receipt:
+    """Stop, pause or resume; ``name``: what of that kind."""
+    why, who = "history", "referee"
+    match kind:
+        case "token":
+            return authority.revoke_token(name, why, who)
+        case "pause":
+            return authority.pause(why, who)
+        case "resume":
+            return authority.resume(why, who)
+        case "compromise":
+            return authority.set_key_state(name, "compromised", reason=why, by=who)
+        case _:
+            return authority.revoke(_SELECTORS[kind](name), why, who)
+
+
+_SELECTORS: dict[str, Callable[[str], Selector]] = {
+    "user": Selector.user,
+    "issuer": Selector.issuer,
+    "key": Selector.key,
+    "all": lambda _: Selector.everything(),
+}

@@ -1,4 +1,4 @@
-"""Start the processes of a race, wait for them, and leave none behind."""
+"""Start the processes of a history, wait for them, and leave none behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def started(
     file = folder / f"{name}.job"
     file.write_text(json.dumps(job), "utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.races.race_worker", part, str(file)],
+        [sys.executable, "-m", "tests.histories.worker", part, str(file)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
     )

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from audit.log import AuditEventLog
+from tests.histories.board import Board
+from tests.histories.driver import play
+from tests.histories.ledger_lines import overtakers, read_lines
+from tests.histories.parts import DONE, INSIDE_DONE, stop_round
+from tests.histories.stores import url_in
+from tests.histories.world import authority_on, issue_round, open_world
 from tests.oracles.fast_folder import fast_folder
-from tests.races.race_board import Board
-from tests.races.race_checks import overtakers, read_lines
-from tests.races.race_driver import play
-from tests.races.race_parts import DONE, INSIDE_DONE, stop
-from tests.races.race_world import authority_on, issue_round, open_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from audit.store.interface import Store
-    from tests.races.race_board import Board as Shared
-    from tests.races.race_world import Round, World
+    from tests.histories.board import Board as Shared
+    from tests.histories.world import Round, World
 
 PROCESSES, THREADS = 2, 4
 KINDS = ("token", "pause", "user", "issuer")
@@ -78,8 +79,8 @@ def size_of(store: Store) -> int:
 
 def stop_outside(folder: Path, board: Shared, rounds: list[Round]) -> list[Wait]:
     """Stop tokens from a process of one's own, with the deadline every stop has."""
-    looking = open_world(folder / "ledger.db", board).store
-    world = open_world(folder / "ledger.db", board)
+    looking = open_world(url_in(folder), board).store
+    world = open_world(url_in(folder), board)
     waits = []
     with looking, world.store as store:
         gate = WatchedGate(store._writer._gate, lambda: size_of(looking))
@@ -89,7 +90,7 @@ def stop_outside(folder: Path, board: Shared, rounds: list[Round]) -> list[Wait]
             wait_for_crowd(world, played)
             gate.closed_at = -1
             asked_at = size_of(looking)
-            receipt = stop(authority, played)
+            receipt = stop_round(authority, played)
             waits.append(Wait(asked_at, gate.closed_at, receipt.leaf_index))
             if played.kind == "pause":
                 authority.resume("the crowd may go on", "referee")
@@ -139,7 +140,7 @@ def crowded(folder: Path, board: Board, count: int) -> Overtaken:
 
     first, _ = play(folder, "crowd", jobs, meanwhile)
 
-    with open_world(folder / "ledger.db", board).store as store:
+    with open_world(url_in(folder), board).store as store:
         assert AuditEventLog(store).verify()
         lines = read_lines(store)
     assert len(waits) == len(first["stops"]) == len(inside) == count
@@ -160,7 +161,7 @@ def make_crowd(
         "max_total_tokens": 10**9,
         "max_frequency": "1000000 per 1 second",
     }
-    with open_world(folder / "ledger.db", board).store as store:
+    with open_world(url_in(folder), board).store as store:
         hammered = issue_round(store, 0, "hammer", resource_limits=wide)
         outside = [
             issue_round(store, 1 + each, KINDS[each % len(KINDS)])
@@ -171,7 +172,7 @@ def make_crowd(
         ]
     job = {
         "board": str(folder / "board"),
-        "ledger": str(folder / "ledger.db"),
+        "url": url_in(folder),
         "threads": THREADS,
     }
     given = [[hammered, *inside], [hammered]]
