@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.measure import Line
+from benchmarks.notes import skipped
+from benchmarks.postgres import has_store, postgres, why_no_postgres
 from benchmarks.world import World
 
 if TYPE_CHECKING:
@@ -28,10 +30,15 @@ __all__ = ["task_of", "where"]
 _EVERY_S: Final = 0.001
 _LET_IN_S: Final = 1e-5
 _STEPS: Final = 3
-_COMMIT: Final = "COMMIT: flushing to the disk"
+_COMMIT: Final = "COMMIT and its flush"
+_STATEMENTS: Final = "SQL statements"
+_ENDS: Final = frozenset(
+    {("audit.store.writer", "_commit"), ("audit.store.postgres.transaction", "commit")}
+)
 _TASKS: Final = (
-    ("audit.store.session", "SQL statements"),
-    ("audit.store.reading", "SQL statements"),
+    ("audit.store.session", _STATEMENTS),
+    ("audit.store.postgres.session", _STATEMENTS),
+    ("audit.store.reading", _STATEMENTS),
     ("audit.store", "locks, checks and rows of the store"),
     ("audit", "entries: encoding, grammar, hashes, tree"),
     ("tokens", "the token: state, counters, limits"),
@@ -43,8 +50,19 @@ _REST: Final = "the caller and the domain"
 
 
 def where(settings: Settings) -> list[Line]:
-    """Sample plans of three steps on SQLite, and give each task its share."""
-    world = World(f"sqlite:///{settings.folder}/where.db")
+    """Sample plans of three steps on both stores, and give each task its share."""
+    lines = _sampled(settings, "SQLite", f"sqlite:///{settings.folder}/where.db")
+    reason = why_no_postgres()
+    if reason is not None:
+        return lines + skipped("the profile on PostgreSQL", reason)
+    with postgres() as url:
+        if not has_store(url):
+            return lines + skipped("the profile on PostgreSQL", "there is no store")
+        return lines + _sampled(settings, "PostgreSQL", url)
+
+
+def _sampled(settings: Settings, store: str, url: str) -> list[Line]:
+    world = World(url)
     for _ in range(50):
         world.run(_STEPS)
     samples: Counter[str] = Counter()
@@ -57,7 +75,7 @@ def where(settings: Settings) -> list[Line]:
     world.close()
     middle, total = statistics.median(times), sum(samples.values())
     return [
-        Line(f"profile  {task}", middle * count / total, "ms", middle)
+        Line(f"profile  {store}, {task} / a plan", middle * count / total, "ms", middle)
         for task, count in samples.most_common()
     ]
 
@@ -67,8 +85,8 @@ def task_of(stack: list[tuple[str, str]]) -> str:
     for module, _ in stack:
         for prefix, task in _TASKS:
             if f"{module}.".startswith(f"{prefix}."):
-                is_commit = ("audit.store.writer", "_commit") in stack[:3]
-                return _COMMIT if is_commit else task
+                is_commit = not _ENDS.isdisjoint(stack)
+                return _COMMIT if is_commit and task == _STATEMENTS else task
     return _REST
 
 

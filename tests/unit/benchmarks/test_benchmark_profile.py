@@ -15,6 +15,15 @@ from benchmarks.where import task_of
         ([("tokens.limits", "check"), ("stage3.gates", "check")], "the token"),
         ([("stage3.isolation.guard", "run"), ("stage3.run", "go")], "the box"),
         ([("stage3.run", "go")], "the plan"),
+        (
+            [
+                ("audit.store.postgres.session", "run"),
+                ("audit.store.postgres.transaction", "flush"),
+                ("audit.store.postgres.transaction", "commit"),
+            ],
+            "COMMIT",
+        ),
+        ([("selectors", "select"), ("audit.store.postgres.session", "run")], "SQL"),
         ([("stage3x.run", "go")], "the caller"),
         ([], "the caller"),
     ],
