@@ -42,20 +42,36 @@ class Ledger:
     server: PostgresServer
     database: str
     roles: Roles
+    _kept: dict[str, Session] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
         """The search path of its sessions."""
         return SEARCH_PATH.format(schema=quoted(SCHEMA))
 
+    def kept(self, word: str) -> Session:
+        """Give a session as of ``session`` that lasts as long as the ledger."""
+        if word not in self._kept:
+            self._kept[word] = self._login(word)
+        return self._kept[word]
+
     @contextmanager
     def session(self, word: str) -> Iterator[Session]:
-        """Log in as the login of a role, or as the superuser; nothing is kept."""
+        """Log in as the login of a role, or as the superuser."""
+        with self._login(word) as session:
+            yield session
+
+    def close(self) -> None:
+        """End the sessions that were kept."""
+        for session in self._kept.values():
+            session.close()
+
+    def _login(self, word: str) -> Session:
         user = word if word == "postgres" else f"{self.database}_{word}_login"
         address = self.server.url(self.database, user=user)
-        with psycopg.connect(address, autocommit=True) as session:
-            session.execute(f"SET search_path = {self.path}".encode())
-            yield session
+        session = psycopg.connect(address, autocommit=True)
+        session.execute(f"SET search_path = {self.path}".encode())
+        return session
 
 
 @dataclass(slots=True)
@@ -127,7 +143,11 @@ def made_ledger(server: PostgresServer) -> Iterator[Ledger]:
         for word in words:
             server.login(f"{database}_{word}_login", roles.of(word))
         server.login(f"{database}_stranger_login")
-        yield Ledger(server, database, roles)
+        ledger = Ledger(server, database, roles)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
     finally:
         server.drop_database(database)
         for word in (*words, "stranger"):

@@ -94,12 +94,12 @@ def ledger(postgres: PostgresServer) -> Iterator[Ledger]:
 
 def outcome(ledger: Ledger, word: str, statement: Statement) -> str:
     """Try a statement as a role; give ``ok`` or the SQLSTATE of the refusal."""
-    with ledger.session(word) as session:
-        try:
-            with session.transaction(force_rollback=True):
-                statement(session)
-        except psycopg.Error as error:
-            return error.sqlstate or "?"
+    session = ledger.kept(word)
+    try:
+        with session.transaction(force_rollback=True):
+            statement(session)
+    except psycopg.Error as error:
+        return error.sqlstate or "?"
     return "ok"
 
 
