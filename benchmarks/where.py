@@ -1,18 +1,20 @@
 """Where the time of a plan goes: samples of the running plan, by what it is doing.
 
-About a thousand times a second another thread looks where the plan is; each look counts
-for the innermost function of ours that was running. Unlike a tracing profiler this does
-not make small functions look dear.
+A timer interrupts the plan about a thousand times a second; the time since the last
+interruption counts for the innermost function of ours that was running. Unlike a
+tracing profiler this does not make small functions look dear.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
+import signal
 import statistics
 import sys
-import threading
 import time
-from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.measure import Line
@@ -22,13 +24,13 @@ from benchmarks.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from benchmarks.measure import Settings
 
-__all__ = ["task_of", "where"]
+__all__ = ["function_at", "task_of", "where"]
 
 _EVERY_S: Final = 0.001
-_LET_IN_S: Final = 1e-5
 _STEPS: Final = 3
 _COMMIT: Final = "COMMIT and its flush"
 _STATEMENTS: Final = "SQL statements"
@@ -65,18 +67,18 @@ def _sampled(settings: Settings, store: str, url: str) -> list[Line]:
     world = World(url)
     for _ in range(50):
         world.run(_STEPS)
-    samples: Counter[str] = Counter()
+    samples = _Samples()
     times = []
-    with _sampling(samples):
+    with samples.taken():
         for _ in range(settings.rounds * 3):
             begin = time.perf_counter()
             world.run(_STEPS)
             times.append((time.perf_counter() - begin) * 1e3)
     world.close()
-    middle, total = statistics.median(times), sum(samples.values())
+    middle = statistics.median(times)
     return [
-        Line(f"profile  {store}, {task} / a plan", middle * count / total, "ms", middle)
-        for task, count in samples.most_common()
+        Line(f"profile  {store}, {task} / a plan", middle * share, "ms", middle)
+        for task, share in samples.by_task()
     ]
 
 
@@ -90,27 +92,65 @@ def task_of(stack: list[tuple[str, str]]) -> str:
     return _REST
 
 
-@contextmanager
-def _sampling(samples: Counter[str]) -> Iterator[None]:
-    """Look at the calling thread from another one, which is let in at any moment."""
-    watched, ended = threading.get_ident(), threading.Event()
+class _Samples:
+    """What was running, and for how long since the sample before it."""
 
-    def look() -> None:
-        while not ended.wait(_EVERY_S):
-            stack, frame = [], sys._current_frames().get(watched)  # noqa: SLF001 - that is its name
-            while frame is not None:
-                module = frame.f_globals.get("__name__", "")
-                stack.append((module, frame.f_code.co_name))
-                frame = frame.f_back
-            samples[task_of(stack)] += 1
+    def __init__(self) -> None:
+        self._taken: list[tuple[float, list[tuple[str, int]]]] = []
+        self._last = 0.0
 
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_LET_IN_S)
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
-        sys.setswitchinterval(before)
+    def take(self, _signal: int, frame: FrameType | None) -> None:
+        """Note modules and lines: inside the box, more would be a violation."""
+        stack = []
+        while frame is not None:
+            stack.append((frame.f_globals.get("__name__", ""), frame.f_lineno or 0))
+            frame = frame.f_back
+        now = time.perf_counter()
+        self._taken.append((now - self._last, stack))
+        self._last = now
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take samples meanwhile."""
+        before = signal.signal(signal.SIGALRM, self.take)
+        self._last = time.perf_counter()
+        signal.setitimer(signal.ITIMER_REAL, _EVERY_S, _EVERY_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def by_task(self) -> list[tuple[str, float]]:
+        """The share of each task, the greatest first; together they are 1."""
+        shares: dict[str, float] = {}
+        total = sum(seconds for seconds, _ in self._taken)
+        for seconds, stack in self._taken:
+            named = [(module, function_at(module, line)) for module, line in stack]
+            task = task_of(named)
+            shares[task] = shares.get(task, 0.0) + seconds / total
+        return sorted(shares.items(), key=lambda item: -item[1])
+
+
+@functools.cache
+def function_at(module: str, line: int) -> str:
+    """Name the innermost function that has this line; empty if there is none."""
+    found = ""
+    for name, first, last in _functions(module):
+        if first <= line <= last:
+            found = name
+    return found
+
+
+@functools.cache
+def _functions(module: str) -> list[tuple[str, int, int]]:
+    """The functions of a module with their first and last lines, outer ones first."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if path is None or not path.endswith(".py"):
+        return []
+    functions = ast.FunctionDef | ast.AsyncFunctionDef
+    return [
+        (node.name, node.lineno, node.end_lineno or node.lineno)
+        for node in ast.walk(ast.parse(Path(path).read_text("utf-8")))
+        if isinstance(node, functions)
+    ]

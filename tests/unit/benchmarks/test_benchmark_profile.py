@@ -1,8 +1,10 @@
 """The profile blames the right part."""
 
+import sys
+
 import pytest
 
-from benchmarks.where import task_of
+from benchmarks.where import function_at, task_of
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,15 @@ def test_a_sample_counts_for_the_innermost_function_of_ours(
     stack: list[tuple[str, str]], task: str
 ) -> None:
     assert task_of(stack).startswith(task)
+
+
+def test_a_line_is_of_the_innermost_function_around_it() -> None:
+    def inner() -> int:
+        return sys._getframe().f_lineno
+
+    outer = sys._getframe().f_lineno
+
+    assert function_at(__name__, inner()) == "inner"
+    assert function_at(__name__, outer).startswith("test_a_line")
+    assert function_at(__name__, 1) == ""
+    assert function_at("absent", 1) == ""
