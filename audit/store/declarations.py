@@ -15,6 +15,7 @@ from audit.canonical import canonical_bytes, parse_canonical
 from audit.errors import EntryRefusedError, LedgerFormatError
 
 __all__ = [
+    "MAX_KEY_BYTES",
     "MAX_VALUE_BYTES",
     "Collection",
     "Column",
@@ -38,6 +39,9 @@ Kind: TypeAlias = Literal["text", "integer", "blob"]
 Writer: TypeAlias = Literal["executor", "issuer"]
 MAX_VALUE_BYTES: Final = 1 << 20
 """The most one text (in UTF-8) or blob may hold."""
+
+MAX_KEY_BYTES: Final = 1_024
+"""The same for a column of the key or of an index: no index has room for more."""
 
 _NAME: Final = re.compile("[a-z][a-z0-9_]{0,39}")
 _RESERVED: Final = frozenset({"entry", "head", "meta"})

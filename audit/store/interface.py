@@ -65,6 +65,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from audit.records import LedgerHead, Receipt, StoredEntry, StreamHead
 from audit.store.declarations import (
+    MAX_KEY_BYTES,
     MAX_VALUE_BYTES,
     Collection,
     Column,
@@ -79,6 +80,7 @@ from audit.trust import Trust
 __all__ = [
     "EVERYTHING",
     "EXCLUSIVE_DEADLINE_S",
+    "MAX_KEY_BYTES",
     "MAX_VALUE_BYTES",
     "Authority",
     "Collection",

@@ -1,9 +1,9 @@
 """The latch: what stands between a failed write and the next one.
 
 It has two halves, and either is enough. The process's own half is a table by
-database file, so that every handle of this process on it is latched. The other is
-a notice, a file beside the database, whose mere existence latches every process.
-The notice says what was lost, for people; nothing ever parses it.
+database, so that every handle of this process on it is latched. The other is a
+notice, a file beside a database that is a file, whose mere existence latches every
+process. The notice says what was lost, for people; nothing ever parses it.
 
 The notice is at most 64 KiB in all, printable ASCII, with mode 0600, never
 reached through a symbolic link, and forced to the disk with its folder. On a full
@@ -39,17 +39,23 @@ _FLAGS: Final = (
 )
 _NS_PER_US: Final = 1_000
 
-_standing: Final[dict[Path, Latch]] = {}
-"""The latches of this process, by database file. A forked child keeps them."""
+_standing: Final[dict[str, Latch]] = {}
+"""The latches of this process, by database. A forked child keeps them."""
 
 
 class LatchSwitch:
-    """The latch of one store; without a database file it is this object's own."""
+    """The latch of one store.
 
-    __slots__ = ("_database", "_notice", "_own")
+    Args:
+        database: The database, where it is a file.
+        name: What tells the database from others, where it is none; without a
+            file and a name, the latch is this object's own.
+    """
 
-    def __init__(self, database: Path | None) -> None:
-        self._database = database
+    __slots__ = ("_name", "_notice", "_own")
+
+    def __init__(self, database: Path | None, name: str | None = None) -> None:
+        self._name = name if database is None else str(database)
         self._notice = (
             None
             if database is None
@@ -59,10 +65,10 @@ class LatchSwitch:
 
     def current(self) -> Latch | None:
         """Give the latch that stands, this process's own first."""
-        if self._database is None or self._notice is None:
-            return self._own
-        own = _standing.get(self._database)
-        return own if own is not None else _standing_notice(self._notice)
+        own = self._own if self._name is None else _standing.get(self._name)
+        if own is not None or self._notice is None:
+            return own
+        return _standing_notice(self._notice)
 
     def latch(self, reason: str, lost: Sequence[str], at_us: int) -> None:
         """Latch, leave the notice and say so on standard error; never raises.
@@ -73,10 +79,11 @@ class LatchSwitch:
             at_us: The time, as well as it is known.
         """
         latch = Latch(printable(reason, _MAX_REASON), at_us)
-        if self._database is None or self._notice is None:
+        if self._name is None:
             self._own = self._own or latch
         else:
-            _standing.setdefault(self._database, latch)
+            _standing.setdefault(self._name, latch)
+        if self._notice is not None:
             _leave(self._notice, _text(latch, lost))
         _say(f"stage3: the store is latched: {latch.reason}; {len(lost)} lost\n")
 
@@ -87,14 +94,14 @@ class LatchSwitch:
             StoreUnavailableError: The notice cannot be removed.
         """
         self._own = None
-        if self._database is None or self._notice is None:
-            return
         try:
-            Path(self._notice).unlink(missing_ok=True)
-            _sync_folder(self._notice)
+            if self._notice is not None:
+                Path(self._notice).unlink(missing_ok=True)
+                _sync_folder(self._notice)
         except OSError as error:
             raise StoreUnavailableError("the notice cannot be removed") from error
-        _standing.pop(self._database, None)
+        if self._name is not None:
+            _standing.pop(self._name, None)
 
 
 def _standing_notice(notice: str) -> Latch | None:

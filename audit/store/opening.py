@@ -4,6 +4,7 @@
 memory:                 a private database in memory, new with each call
 sqlite:///ledger.db     a file, relative to the working directory
 sqlite:////var/l.db     a file, by its absolute path
+postgresql://...        a schema of a database, see ``audit.store.postgres``
 ```
 
 Source: docs/spec/store.md, STO-2.
@@ -53,9 +54,13 @@ LOCK_TIMEOUT_S: Final = 5.0
 
 _MEMORY: Final = "memory:"
 _SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
 _MAX_URL: Final = 4_096
 _ID_BYTES: Final = 16
-_ACCEPTED: Final = "memory:, sqlite:///relative.db or sqlite:////absolute.db"
+_ACCEPTED: Final = (
+    "memory:, sqlite:///relative.db, sqlite:////absolute.db or"
+    " postgresql://user@host/database"
+)
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _REMOTE: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "fuse.sshfs"}
@@ -75,11 +80,13 @@ def open_store(
     """Open a store, creating it where there is none.
 
     Args:
-        url: ``memory:``, ``sqlite:///relative.db`` or ``sqlite:////absolute.db``;
-            folders are not created.
+        url: ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``
+            (folders are not created) or ``postgresql://user@host/database``, as
+            libpq has them, with ``?schema=name`` for another than ``stage3``.
         trust: A trust, or the path of a trust file. The store must then exist and
             be the ledger it names; one in memory is made with that id.
-        clock: Gives the time in Unix microseconds; the system's if not given.
+        clock: Gives the time in Unix microseconds; the system's if not given, or
+            the database's own on PostgreSQL.
         lock_timeout_s: How long a block waits for its lock unless told otherwise,
             in seconds, at least 0.
         ledger_id: The id of the ledger, ``[A-Za-z0-9._-]{1,64}``. A new one gets
@@ -102,6 +109,14 @@ def open_store(
         STO-2.1 to STO-2.6.
     """
     pinned = trust if trust is None or isinstance(trust, Trust) else load_trust(trust)
+    if type(url) is str and url.startswith(_POSTGRES):
+        return _open_postgres(
+            url,
+            trust=pinned,
+            clock=clock,
+            lock_timeout_s=lock_timeout_s,
+            ledger_id=_wanted_id(ledger_id, pinned, lock_timeout_s),
+        )
     ports = SqlitePorts(
         clock=system_clock_us if clock is None else clock,
         connect=connect_sqlite,
@@ -120,16 +135,48 @@ def open_sqlite(
 ) -> SqliteStore:
     """Open a store on SQLite with ports of one's own. As ``open_store`` otherwise."""
     path = _path_of(url)
-    if not ports.lock_timeout_s >= 0:
+    wanted = _wanted_id(ledger_id, trust, ports.lock_timeout_s)
+    if path is None:
+        return _open_memory(url, wanted, trust, ports)
+    return _open_file(url, path, wanted, trust, ports)
+
+
+def _wanted_id(
+    ledger_id: str | None, trust: Trust | None, lock_timeout_s: float
+) -> str | None:
+    """Check what a store is opened with, and say which ledger it must be."""
+    if not lock_timeout_s >= 0:
         raise ValueError("lock_timeout_s is a number of seconds, at least 0")
     if ledger_id is not None and not is_ledger_id(ledger_id):
         raise ValueError("a ledger id is [A-Za-z0-9._-]{1,64}")
     wanted = ledger_id if trust is None else trust.ledger_id
     if ledger_id not in (None, wanted):
         raise LedgerFormatError("the ledger id is not the one of the trust")
-    if path is None:
-        return _open_memory(url, wanted, trust, ports)
-    return _open_file(url, path, wanted, trust, ports)
+    return wanted
+
+
+def _open_postgres(
+    url: str,
+    *,
+    trust: Trust | None,
+    clock: Clock | None,
+    lock_timeout_s: float,
+    ledger_id: str | None,
+) -> Store:
+    """Open a store on a server, if the driver for it is installed."""
+    try:
+        from audit.store.postgres.opening import open_postgres  # noqa: PLC0415  # an extra
+    except ImportError as error:
+        raise StoreUnavailableError(
+            "the driver for PostgreSQL is not installed: pip install 'stage3[postgres]'"
+        ) from error
+    return open_postgres(
+        url,
+        trust=trust,
+        clock=clock,
+        lock_timeout_s=lock_timeout_s,
+        ledger_id=ledger_id,
+    )
 
 
 def network_type(path: Path, mounts: str) -> str | None:

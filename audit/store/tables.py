@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 from audit.errors import EntryRefusedError
 from audit.store.declarations import (
+    MAX_KEY_BYTES,
     MAX_VALUE_BYTES,
     Collection,
     Column,
@@ -55,6 +56,7 @@ class Table:
     __slots__ = (
         "_columns",
         "_dialect",
+        "_indexed",
         "_literals",
         "_scans",
         "collection",
@@ -68,6 +70,9 @@ class Table:
         self._columns = {column.name: column for column in collection.columns}
         self._literals = frozenset(
             pair for index in collection.indexes for pair in index.only
+        )
+        self._indexed = frozenset(collection.key).union(
+            *(index.columns for index in collection.indexes)
         )
         self._scans: dict[tuple[object, ...], str] = {}
         marks = ", ".join("?" * len(collection.columns))
@@ -106,6 +111,7 @@ class Table:
             raise self._refusal("there are columns that were not declared")
         for column, value in zip(columns, values, strict=True):
             self._check(column, value)
+            self._check_room(column, value)
         return values
 
     def record(self, row: Row) -> Record:
@@ -140,6 +146,8 @@ class Table:
         self._check_values(changes)
         if not names or any(name in self.collection.key for name in names):
             raise self._refusal("a change names at least one column, and none of a key")
+        for name in names:
+            self._check_room(self._columns[name], changes[name])
         sql = self._scans.get(("update", *names))
         if sql is None:
             settings = ", ".join(f"{_quoted(name)} = ?" for name in names)
@@ -233,6 +241,14 @@ class Table:
             fits = type(value) is bytes and len(value) <= MAX_VALUE_BYTES
         if not fits:
             raise self._refusal(f"{column.name} is no {column.kind} of allowed size")
+
+    def _check_room(self, column: Column, value: Value) -> None:
+        """Refuse to store what an index has no room for."""
+        if column.name not in self._indexed or not isinstance(value, str | bytes):
+            return
+        size = len(value) if isinstance(value, bytes) else len(value.encode())
+        if size > MAX_KEY_BYTES:
+            raise self._refusal(f"{column.name} is too large for an index")
 
     def _refusal(self, why: str) -> EntryRefusedError:
         return EntryRefusedError(f"collection {self.collection.name}: {why}")

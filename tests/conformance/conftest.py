@@ -1,5 +1,6 @@
 """Gives every test of this folder each implementation of the store in turn."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,7 +8,10 @@ import pytest
 
 from audit.log import AuditEventLog
 from audit.store.interface import Store
-from tests.conformance.store_samples import FACT, OPENERS, RUN, FakeClock, Opener
+from tests.conformance.store_samples import FACT, KINDS, RUN, FakeClock, Kind
+from tests.postgres_server import PostgresServer
+
+_NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
@@ -15,24 +19,35 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=OPENERS, ids=lambda opener: opener.name)
-def opener(request: pytest.FixtureRequest) -> Opener:
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
     found = request.param
-    assert isinstance(found, Opener)
+    assert isinstance(found, Kind)
     return found
 
 
 @pytest.fixture
-def reopen(
-    opener: Opener, tmp_path: Path, clock: FakeClock
-) -> Iterator[Callable[[], Store]]:
+def url(kind: Kind, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a store that is this test's alone."""
+    if kind.name == "memory":
+        yield "memory:"
+    elif kind.name == "sqlite-file":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+    else:
+        server = request.getfixturevalue("postgres")
+        assert isinstance(server, PostgresServer)
+        yield f"{server.url()}&schema=conformance_{next(_NUMBERS)}"
+
+
+@pytest.fixture
+def reopen(kind: Kind, url: str, clock: FakeClock) -> Iterator[Callable[[], Store]]:
     """Open further handles on the same data; closed at the end of the test."""
-    if not opener.has_handles:
+    if not kind.has_handles:
         pytest.skip("each store of this kind is new")
     stores: list[Store] = []
 
     def opened() -> Store:
-        stores.append(opener.open(tmp_path, clock))
+        stores.append(kind.open(url, clock))
         return stores[-1]
 
     yield opened
@@ -41,9 +56,9 @@ def reopen(
 
 
 @pytest.fixture
-def store(opener: Opener, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
+def store(kind: Kind, url: str, clock: FakeClock) -> Iterator[Store]:
     """A store with two collections, shown to be whole at the end of the test."""
-    with opener.open(tmp_path, clock) as opened:
+    with kind.open(url, clock) as opened:
         opened.declare(RUN, FACT)
         yield opened
         if opened.latch is None:

@@ -1,11 +1,10 @@
 """What the conformance suite of stores works with: drafts, collections, openers.
 
-A new implementation joins by adding an ``Opener`` to ``OPENERS``.
+A new implementation joins by adding a ``Kind`` to ``KINDS``, and its address in
+``conftest``.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from audit.entry import EntryDraft, draft_entry
 from audit.events import AuditEventType, EventType, PlatformEventType, ReasonCode
@@ -28,27 +27,31 @@ class FakeClock:
 
 
 @dataclass(frozen=True)
-class Opener:
-    """Opens handles on one store; ``again`` gives a second one on the same data."""
+class Kind:
+    """A kind of store, and what of the interface is only true of some kinds.
+
+    Attributes:
+        name: How tests show it.
+        has_handles: Whether a second handle on the same data can be opened.
+        is_ordered: Whether all write blocks are in one order, so that entries have
+            their places at once; else shared blocks run at the same time.
+        wait_s: How long its blocks wait for a lock in these tests.
+    """
 
     name: str
-    open: Callable[[Path, FakeClock], Store]
-    has_handles: bool
+    has_handles: bool = True
+    is_ordered: bool = True
+    wait_s: float = 0.0
+
+    def open(self, url: str, clock: FakeClock) -> Store:
+        """Open a handle."""
+        return open_store(url, clock=clock, lock_timeout_s=self.wait_s)
 
 
-def _sqlite_file(folder: Path, clock: FakeClock) -> Store:
-    return open_store(
-        f"sqlite:///{folder / 'ledger.db'}", clock=clock, lock_timeout_s=0.0
-    )
-
-
-def _memory(_folder: Path, clock: FakeClock) -> Store:
-    return open_store("memory:", clock=clock, lock_timeout_s=0.0)
-
-
-OPENERS = (
-    Opener("memory", _memory, has_handles=False),
-    Opener("sqlite-file", _sqlite_file, has_handles=True),
+KINDS = (
+    Kind("memory", has_handles=False),
+    Kind("sqlite-file"),
+    Kind("postgresql", is_ordered=False, wait_s=0.05),
 )
 
 RUN = Collection(

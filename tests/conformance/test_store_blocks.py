@@ -22,6 +22,7 @@ from tests.conformance.store_samples import (
     RUN,
     START_US,
     FakeClock,
+    Kind,
     denied,
     draft,
     execution,
@@ -52,7 +53,7 @@ def test_a_block_is_there_after_it_ended(store: Store) -> None:
         tx.append(execution(), [validated(), scoped()])
         tx.insert(FACT, {"subject": "a", "number": 1, "note": None})
 
-    with store.read() as tx:
+    with store.read(settled=True) as tx:
         assert [row.type for row in tx.entries()] == [
             "TOKEN_VALIDATION",
             "AUTHORIZATION_SCOPE_CHECK",
@@ -78,16 +79,37 @@ def test_an_exception_leaves_nothing_and_goes_on(
 
 
 def test_a_block_sees_its_own_work(store: Store) -> None:
-    with store.write() as tx:
+    with store.write(authority="exclusive") as tx:
         receipts = tx.append(execution(), [validated(), scoped()])
         tx.append(execution(), [limited()])
+        key = tx.append("platform", [key_added()])[0]
         head, stream = tx.head(), tx.stream_head(execution())
         leaves = [row.leaf_hash for row in tx.entries()]
+        own = [row.leaf_hash for row in tx.stream_entries(execution())]
 
-    assert [receipt.leaf_index for receipt in receipts] == [0, 1]
-    assert (head.size, head.root) == (3, root_of(leaves))
+    assert [receipt.leaf_hash for receipt in receipts] == [
+        leaf.hex() for leaf in own[:2]
+    ]
+    # What is ordered against other streams has its place at once, in every store.
+    assert (key.leaf_index, leaves) == (3, [*own, bytes.fromhex(key.leaf_hash)])
+    assert (head.size, head.root) == (4, root_of(leaves))
     assert (stream.size, stream.state) == (3, "limited 0/1")
-    assert stream.last_hash == leaves[2].hex()
+    assert stream.last_hash == own[2].hex()
+
+
+def test_an_entry_of_an_execution_may_be_pending(store: Store, kind: Kind) -> None:
+    """STO-3.11: it has its place at once where blocks are in one order."""
+    with store.write(streams=(execution(),)) as tx:
+        receipt = tx.append(execution(), [denied()])[0]
+    with store.read() as tx:
+        stored = tx.stream_entries(execution())[0]
+        pending = tx.entries()
+
+    assert receipt.leaf_index == stored.leaf_index == (0 if kind.is_ordered else None)
+    assert len(pending) == (1 if kind.is_ordered else 0)
+    with store.read(settled=True) as tx:
+        assert [row.leaf_index for row in tx.entries()] == [0]
+        assert tx.head().size == 1
 
 
 def test_the_head_agrees_with_the_entries_after_every_block(store: Store) -> None:
@@ -111,9 +133,9 @@ def test_entries_are_numbered_and_linked_in_their_stream(store: Store) -> None:
         second = tx.append(execution(1), [scoped()])[0]
 
     assert (first.index, second.index) == (0, 1)
-    assert (first.leaf_index, second.leaf_index) == (0, 2)
-    with store.read() as tx:
+    with store.read(settled=True) as tx:
         rows = tx.stream_entries(execution(1))
+    assert [row.leaf_index for row in rows] == [0, 2]
     assert [row.index for row in rows] == [0, 1]
     assert f'"prev":"{rows[0].leaf_hash.hex()}"'.encode() in rows[1].data
     assert [row.data for row in rows] == [first.data, second.data]
@@ -128,7 +150,7 @@ def test_what_the_grammar_forbids_leaves_nothing_though_the_block_goes_on(
             tx.append(execution(), [validated(), scoped(), started()])
         tx.append(execution(2), [denied()])
 
-    with store.read() as tx:
+    with store.read(settled=True) as tx:
         assert [row.stream for row in tx.entries()] == [execution(2)]
 
 
@@ -244,7 +266,7 @@ def test_entries_are_read_by_the_page(store: Store) -> None:
         tx.append("platform", [key_added()] * 5)
         tx.append(execution(), [denied()])
 
-    with store.read() as tx:
+    with store.read(settled=True) as tx:
         assert [row.leaf_index for row in tx.entries(2, 2)] == [2, 3]
         assert [row.leaf_index for row in tx.entries(-5)] == [0, 1, 2, 3, 4, 5]
         assert tx.entries(6) == tx.entries(0, 0) == []
@@ -367,11 +389,12 @@ def test_a_lock_not_obtained_in_time_changes_nothing(
 ) -> None:
     """STO-4.4."""
     other = reopen()
-    with store.write():
+    streams = (execution(),)
+    with store.write(streams=streams):
         for authority in ("shared", "exclusive"):
             with (
                 pytest.raises(StoreBusyError),
-                other.write(authority=authority, deadline_s=0.0),  # type: ignore[arg-type]  # both are
+                other.write(authority=authority, deadline_s=0.0, streams=streams),  # type: ignore[arg-type]  # both are
             ):
                 pass
 

@@ -11,6 +11,7 @@ from audit.errors import (
     MissingKeyError,
 )
 from audit.store.interface import (
+    MAX_KEY_BYTES,
     MAX_VALUE_BYTES,
     Collection,
     Column,
@@ -40,16 +41,34 @@ def fact(subject: str, number: int, note: str | None = None) -> Record:
         "\U0010ffff",
         "'; DROP TABLE run; --",
         '"',
-        "x" * MAX_VALUE_BYTES,
+        "?",
+        "%s $1 \\",
+        "x" * MAX_KEY_BYTES,
+        "é" * (MAX_KEY_BYTES // 2),
     ],
     ids=lambda text: f"{len(text)} characters",
 )
 def test_text_comes_back_as_it_was(store: Store, text: str) -> None:
+    longest = text + "x" * (MAX_VALUE_BYTES - len(text.encode()))
     with store.write() as tx:
         tx.insert(FACT, fact(text, 1, text))
+        tx.insert(FACT, fact(text, 2, longest))
 
     with store.read() as tx:
         assert tx.get(FACT, text, 1) == fact(text, 1, text)
+        assert tx.get(FACT, text, 2) == fact(text, 2, longest)
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * (MAX_KEY_BYTES + 1), "é" * (MAX_KEY_BYTES // 2 + 1)]
+)
+def test_what_no_index_has_room_for_is_not_stored(store: Store, text: str) -> None:
+    """STO-3.8: but it may be looked for, and is not found."""
+    with store.write() as tx:
+        with pytest.raises(EntryRefusedError):
+            tx.insert(FACT, fact(text, 1))
+        assert tx.get(FACT, text, 1) is None
+        assert tx.scan(FACT, {"subject": text}) == []
 
 
 @pytest.mark.parametrize("number", [0, 1, -1, 2**63 - 1, -(2**63)])
