@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +15,7 @@ from benchmarks.flush_count import flush_count
 from benchmarks.history import history
 from benchmarks.measure import Line, Point, Settings, interleaved, processor_ms
 from benchmarks.memory import memory, verification
+from benchmarks.memory_disk import memory_disk
 from benchmarks.postgres import on_postgres
 from benchmarks.where import where
 from benchmarks.world import PARAMETERS, Pair, World
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["WORKLOADS", "Line", "Settings", "interleaved"]
 
 _COMMAND_LINE = "from stage3.cli.main import entry; entry()"
-_MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 _LENGTHS = (1, 3, 10, 100)
 
 
@@ -41,10 +39,8 @@ def one_caller(settings: Settings) -> list[Line]:
         "a list in memory": Floor(ListSink()),
         "a file": Floor(FileSink(settings.folder / "w1-floor")),
     }
-    with tempfile.TemporaryDirectory(
-        dir=_MEMORY_DISK if _MEMORY_DISK.is_dir() else settings.folder
-    ) as folder:
-        floors["SQLite on a disk in memory"] = Floor(Path(folder) / "floor.db")
+    with memory_disk(settings.folder) as folder:
+        floors["SQLite on a disk in memory"] = Floor(folder / "floor.db")
         mine, least, in_memory, *others = interleaved(
             settings.rounds * 3,
             lambda: pair.run(3),
