@@ -1,13 +1,14 @@
 """W4 and W4s: many threads on one SQLite file, on this disk and on others.
 
-The others are a disk in memory, each of whose flushes is made to take a given time: what
-they measure does not depend on what else this machine's disk has to do.
+The others are a disk in memory, each of whose flushes is made to take a given time:
+what they measure does not depend on what else this machine's disk has to do.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,10 +22,10 @@ from benchmarks.floor_crowd import (
     one_thread_burst,
 )
 from benchmarks.flushes import BOARD, Board, shim, why_no_shim
-from benchmarks.measure import Burst, Line, Point, burst, bursts
+from benchmarks.measure import Burst, Line, Point, burst, bursts, interleaved
 from benchmarks.memory_disk import memory_disk
 from benchmarks.notes import skipped
-from benchmarks.world import PARAMETERS, World
+from benchmarks.world import PARAMETERS, Pair, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +78,23 @@ def slow_disk_child(settings: Settings) -> list[Line]:
         given = replace(settings, burst_s=settings.burst_s * longer)
         contest = _Contest(given, settings.folder / f"w4s-{delay_ms:g}")
         board.set_delay(delay_ms)
+        lines.append(_one_caller(given, delay_ms))
         lines += _lines(f"W4s {delay_ms:g} ms", contest.run(), delay_ms)
         board.set_delay(0)
     return lines
+
+
+def _one_caller(settings: Settings, delay_ms: float) -> Line:
+    """W1 on a disk that nobody disturbs."""
+    pair = Pair(settings.folder, f"w1-{delay_ms:g}")
+    rounds = round(settings.rounds / max(1, delay_ms))
+    mine, least = interleaved(
+        rounds, partial(pair.run, _STEPS), partial(pair.run_floor, _STEPS)
+    )
+    pair.close()
+    target = "<= 2.0 x" if delay_ms < 1 else ""
+    title = f"W4s {delay_ms:g} ms  one caller, N = 3, p50 / floor"
+    return Line(title, mine, "ms", least, target)
 
 
 class _Contest:
