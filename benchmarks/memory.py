@@ -39,14 +39,16 @@ def verifier_child(settings: Settings) -> list[Line]:
         log = AuditEventLog(store)
         size = log.head().size
         progress = Progress("verifying", size)
-        begin = time.perf_counter()
+        begin, worked = time.perf_counter(), time.process_time()
         report = log.verify(lambda done, _: progress.at(done))
         seconds = time.perf_counter() - begin
+        worked = time.process_time() - worked
     if not report:
         raise RuntimeError("the ledger did not verify")
     title = f"verifying {size:,} entries"
     return [
         Line(f"W7  {title}", size / seconds, "entries/s", None, ">= 100,000"),
+        Line(f"W7  {title}, of processor time", size / worked, "entries/s"),
         Line(f"W10 {title}, memory", _peak_mb(), "MB", None, "<= 150"),
     ]
 
