@@ -20,6 +20,7 @@ from audit.entry import decode_entry
 from audit.errors import LedgerFormatError
 from audit.events import AuditEventType, ReasonCode
 from audit.merkle import leaf_hash
+from audit.store.interface import HeadOf, RecordAt, TreeHead
 from audit.text import LedgerText
 from audit.trail import execution_stream, is_closed, token_stream
 from stage3.entries import PLAN_DOMAIN, PLAN_METHOD, Scribe
@@ -27,13 +28,14 @@ from stage3.errors import FencedError
 from stage3.outcome import PlanError
 from stage3.records import CLOSED, EXECUTION, OPEN, outcome_text
 from tokens.state.accounting import AccountingError
+from tokens.state.token_records import read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audit.entry import Entry, EntryDraft
     from audit.records import Receipt, StreamHead
-    from audit.store.interface import ReadTransaction, Record, WriteTransaction
+    from audit.store.interface import Ahead, ReadTransaction, Record, WriteTransaction
     from tokens.registry import TokenRegistry
 
 __all__ = ["INTERRUPTED_SENTENCE", "Claim", "Journal", "abort_row"]
@@ -95,6 +97,13 @@ class Journal:
     def streams(self) -> tuple[str, str]:
         """What a block about this execution decides about: its token and itself."""
         return token_stream(self.claim.token_hash), self.stream
+
+    @property
+    def ahead(self) -> tuple[Ahead, ...]:
+        """What a block about this execution is going to read."""
+        claim = self.claim
+        row, token = RecordAt(EXECUTION, (claim.execution_id,)), claim.token_hash
+        return row, HeadOf(self.stream), TreeHead(), *read_ahead(token)
 
     def now(self, tx: ReadTransaction) -> int:
         """Give the time of this transaction's decisions and entries."""

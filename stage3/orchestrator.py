@@ -49,12 +49,15 @@ from tokens.state.accounting import AccountingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from audit.log import AuditEventLog
+    from audit.store.interface import WriteTransaction
     from stage2_domains.registry import DomainRegistry
     from stage3.admission import ReadyStep
     from stage3.isolation.interface import BoxOutcome, Isolation
+    from stage3.journal import Journal
     from stage3.plan import ExecutionPlan
     from tokens.registry import TokenRegistry
 
@@ -270,12 +273,9 @@ class Stage3Orchestrator:
                 finally:
                     if interrupt is not None:
                         raise interrupt
-        except (FencedError, StreamConflictError):
-            return run.refused(_interrupted())
-        except HoldLostError as error:
+        except (FencedError, HoldLostError, StreamConflictError) as error:
             # Others take this owner for dead. What it has started is theirs to close.
-            lost = _interrupted() if run.may_stand else _unavailable(error)
-            return run.refused(lost)
+            return run.refused(_cut_off(error, may_stand=run.may_stand))
         except (AuditError, AccountingError) as error:
             self._abandon(run)
             return run.refused(_unavailable(error))
@@ -294,7 +294,7 @@ class Stage3Orchestrator:
         """Commit 1: VALIDATION, and SCOPE, LIMIT, STARTED of step 0; or a refusal."""
         whole = run.request.admission == "whole-plan"
         steps = run.all_ready() if whole else (run.ready(0),)
-        with self._store.write(streams=run.journal.streams, fence=self._hold) as tx:
+        with self._block(run.journal) as tx:
             found = look_up(tx, run.claim, asked=run.request.execution_id is not None)
             if isinstance(found, PlanOutcome):
                 return found
@@ -314,12 +314,18 @@ class Stage3Orchestrator:
         step = run.step
         judgement = judge(answer, step, run.limits, run.reserved)
         after = run.ready(following) if following < len(run.request.steps) else None
-        with self._store.write(streams=run.journal.streams, fence=self._hold) as tx:
+        with self._block(run.journal) as tx:
             error = complete(tx, self.token_registry, run, (step, judgement), after)
         run.committed()
         if after is not None:
             run.step = after
         return None if error is None else run.refused(error)
+
+    def _block(self, journal: Journal) -> AbstractContextManager[WriteTransaction]:
+        """Give a block about one execution, for as long as this owner lives."""
+        return self._store.write(
+            streams=journal.streams, fence=self._hold, ahead=journal.ahead
+        )
 
     def _in_box(self, step: ReadyStep) -> tuple[BoxOutcome, BoxInterrupt | None]:
         """Run a step; an interrupt that hides a violation is handed on with it.
@@ -359,7 +365,7 @@ class Stage3Orchestrator:
         self.token_registry.prepare(token_hash)
         latch = self._store.latch
         if latch is not None:
-            return _unavailable_because(latch.reason)
+            return _unavailable(latch.reason)
         with self._store.read() as tx:
             now_us = tx.now_us
             snapshot = self.token_registry.snapshot(tx, token_hash)
@@ -379,17 +385,15 @@ def _in_process(orchestrator: Stage3Orchestrator) -> dict[str, Isolation]:
     return {"in_process": InProcessIsolation(watched)}
 
 
-def _interrupted() -> PlanError:
+def _cut_off(error: Exception, *, may_stand: bool) -> PlanError:
+    if isinstance(error, HoldLostError) and not may_stand:
+        return _unavailable(error)
     return PlanError(ReasonCode.INTERRUPTED, INTERRUPTED_SENTENCE)
 
 
-def _unavailable(problem: AuditError | AccountingError) -> PlanError:
-    return _unavailable_because(str(problem))
-
-
-def _unavailable_because(reason: str) -> PlanError:
+def _unavailable(problem: object) -> PlanError:
     return PlanError(
         ReasonCode.AUDIT_UNAVAILABLE,
         f"the audit log is unavailable, so nothing more was started: "
-        f"{printable(reason, 300)}; ask again by execution_id once it is back",
+        f"{printable(str(problem), 300)}; ask again by execution_id once it is back",
     )

@@ -23,7 +23,7 @@ from audit.entry import draft_entry
 from audit.errors import LedgerFormatError
 from audit.events import AuditEventType
 from audit.records import Receipt
-from audit.store.interface import ReadTransaction, Store, WriteTransaction
+from audit.store.interface import HeadOf, ReadTransaction, Store, WriteTransaction
 from audit.trail import PLATFORM_STREAM
 from tokens.credential import handle
 from tokens.errors import (
@@ -188,7 +188,7 @@ class TokenRegistry:
         """
         _guard("prepare")
         name = handle(token_hash)
-        with self._store.read() as tx:
+        with self._store.read(ahead=(HeadOf(PLATFORM_STREAM),)) as tx:
             platform = self._reader.platforms.settle(tx)
             if self._reader.tokens.remembers(name):
                 return

@@ -74,7 +74,16 @@ from audit.store.declarations import (
     Record,
     Value,
 )
-from audit.store.protocols import EVERYTHING, ReadTransaction, WriteTransaction
+from audit.store.protocols import (
+    EVERYTHING,
+    Ahead,
+    EntriesOf,
+    HeadOf,
+    ReadTransaction,
+    RecordAt,
+    TreeHead,
+    WriteTransaction,
+)
 from audit.trust import Trust
 
 __all__ = [
@@ -82,9 +91,12 @@ __all__ = [
     "EXCLUSIVE_DEADLINE_S",
     "MAX_KEY_BYTES",
     "MAX_VALUE_BYTES",
+    "Ahead",
     "Authority",
     "Collection",
     "Column",
+    "EntriesOf",
+    "HeadOf",
     "Hold",
     "Index",
     "Kind",
@@ -93,9 +105,11 @@ __all__ = [
     "ReadTransaction",
     "Receipt",
     "Record",
+    "RecordAt",
     "Store",
     "StoredEntry",
     "StreamHead",
+    "TreeHead",
     "Value",
     "WriteTransaction",
 ]
@@ -173,6 +187,7 @@ class Store(AbstractContextManager["Store"], Protocol):
         deadline_s: float | None = None,
         streams: Sequence[str] = (),
         fence: Hold | None = None,
+        ahead: Sequence[Ahead] = (),
     ) -> AbstractContextManager[WriteTransaction]:
         """Give a block in which the store can be changed.
 
@@ -190,6 +205,8 @@ class Store(AbstractContextManager["Store"], Protocol):
                 row). Nobody else who names one of them is in a block until this
                 one ends; an exclusive block need not name any.
             fence: A hold of this store without which the block must not be.
+            ahead: What the block is going to read, as far as that is known. It
+                changes nothing but, where the database is far, the time it takes.
 
         Raises:
             EntryRefusedError: The authority, the deadline or the fence is none.
@@ -203,12 +220,15 @@ class Store(AbstractContextManager["Store"], Protocol):
         """
         ...
 
-    def read(self, *, settled: bool = False) -> AbstractContextManager[ReadTransaction]:
+    def read(
+        self, *, settled: bool = False, ahead: Sequence[Ahead] = ()
+    ) -> AbstractContextManager[ReadTransaction]:
         """Give a block that sees one committed state.
 
         Args:
             settled: See a state in which every entry has its place in the ledger.
                 This may wait for the write blocks that have begun.
+            ahead: As for ``write``.
 
         Raises:
             StoreBusyError: The lock was not obtained in time (on entering).

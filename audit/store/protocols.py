@@ -7,17 +7,55 @@ Source: docs/spec/store.md, STO-3.
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from audit.entry import EntryDraft
 from audit.merkle import Frontier
 from audit.records import LedgerHead, Receipt, StoredEntry, StreamHead
 from audit.store.declarations import Collection, Record, Value
 
-__all__ = ["EVERYTHING", "ReadTransaction", "WriteTransaction"]
+__all__ = [
+    "EVERYTHING",
+    "Ahead",
+    "EntriesOf",
+    "HeadOf",
+    "ReadTransaction",
+    "RecordAt",
+    "TreeHead",
+    "WriteTransaction",
+]
 
 EVERYTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 """The filter of a scan that leaves nothing out."""
+
+
+class RecordAt(NamedTuple):
+    """The record of a collection with this key, as ``get`` reads it."""
+
+    collection: Collection
+    key: tuple[Value, ...]
+
+
+class HeadOf(NamedTuple):
+    """The head of a stream, as ``stream_head`` reads it."""
+
+    stream: str
+
+
+class EntriesOf(NamedTuple):
+    """Entries of a stream, as ``stream_entries`` reads them with these arguments."""
+
+    stream: str
+    start: int
+    limit: int | None
+
+
+class TreeHead(NamedTuple):
+    """The head of the ledger, as ``head`` reads it."""
+
+
+Ahead: TypeAlias = RecordAt | HeadOf | EntriesOf | TreeHead
+"""Something a block is going to read; a store may read it with taking the lock."""
 
 
 class ReadTransaction(Protocol):
@@ -141,13 +179,21 @@ class WriteTransaction(ReadTransaction, Protocol):
         """
         ...
 
-    def insert(self, collection: Collection, record: Mapping[str, Value]) -> None:
+    def insert(
+        self, collection: Collection, record: Mapping[str, Value], *, late: bool = False
+    ) -> None:
         """Insert a record, giving every column.
 
+        Args:
+            collection: Where.
+            record: What.
+            late: Be content to be told of a duplicate when the block ends, of which
+                nothing stays then. Where the database is far this saves time.
+
         Raises:
-            DuplicateKeyError: There is a record with this key; it is unchanged.
-                Where blocks run at once, and only if the block had looked this key
-                up and found nothing, this may also be raised when the block ends.
+            DuplicateKeyError: There is a record with this key; it is unchanged. With
+                ``late``, or if the block had looked the key up and found nothing,
+                this may also be raised when the block ends.
             EntryRefusedError: A column is missing, unknown or of the wrong kind.
             StoreUnavailableError: Input or output failed; the store is latched.
             StoreClosedError: The block has ended.

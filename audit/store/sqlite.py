@@ -20,7 +20,7 @@ from audit.errors import StoreBusyError, StoreUnavailableError
 from audit.store.blocks import Block, Doors, Ways
 from audit.store.declarations import declaration_of
 from audit.store.holds import Holds, OwnerHold
-from audit.store.interface import Authority, Collection, Hold, Latch
+from audit.store.interface import Ahead, Authority, Collection, Hold, Latch
 from audit.store.latch import LatchSwitch
 from audit.store.reader import Reader
 from audit.store.reading import checked_stream, refuse_other
@@ -117,9 +117,11 @@ class SqliteStore:
         deadline_s: float | None = None,
         streams: Sequence[str] = (),
         fence: Hold | None = None,
+        ahead: Sequence[Ahead] = (),
     ) -> Block[SqliteWriting]:
         """Give a block in which the store can be changed."""
         sys.audit(_GUARD, "store.write")
+        del ahead  # reading here costs no round trip
         terms = write_terms(authority, deadline_s, self._ports.lock_timeout_s)
         for stream in streams:
             # Blocks are in one order here: it makes no difference which are named.
@@ -141,10 +143,12 @@ class SqliteStore:
         writer = self._writer
         return Block(self._doors, Ways(enter, writer.leave, writer.abandon))
 
-    def read(self, *, settled: bool = False) -> Block[SqliteReading]:
+    def read(
+        self, *, settled: bool = False, ahead: Sequence[Ahead] = ()
+    ) -> Block[SqliteReading]:
         """Give a block that sees one committed state; nothing is ever pending."""
         sys.audit(_GUARD, "store.read")
-        del settled
+        del settled, ahead
         wait_s, writer, reader = self._ports.lock_timeout_s, self._writer, self._reader
         if self.path is None:
 

@@ -126,8 +126,11 @@ class SqliteWriting(SqliteReading):
         self._time_us = max(self._time_us, at_us)
         return receipts
 
-    def insert(self, collection: Collection, record: Mapping[str, Value]) -> None:
-        """Insert a record."""
+    def insert(
+        self, collection: Collection, record: Mapping[str, Value], *, late: bool = False
+    ) -> None:
+        """Insert a record; a duplicate is always told at once."""
+        del late
         table = self._table(collection)
         row = table.row(record)
         try:

@@ -210,9 +210,11 @@ def _insert_use(tx: WriteTransaction, start: Start, number: int) -> None:
                 "time_us": start.time_us,
                 "execution_id": start.execution_id,
             },
+            late=True,
         )
     except DuplicateKeyError as error:
-        # The uses run ahead of the counter: somebody turned the counter back.
+        # The uses run ahead of the counter: somebody turned the counter back. Told
+        # late, it ends the block as well, and nothing starts.
         raise AccountingError(f"use {number} of the token is taken") from error
 
 

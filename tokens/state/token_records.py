@@ -15,18 +15,24 @@ from threading import Lock
 from typing import Final
 
 from audit.records import StoredEntry
-from audit.store.interface import ReadTransaction
-from audit.trail import token_stream
+from audit.store.interface import Ahead, EntriesOf, HeadOf, ReadTransaction, RecordAt
+from audit.trail import PLATFORM_STREAM, token_stream
 from tokens.credential import Claims, verify_signature
 from tokens.errors import RegistryIntegrityError, TokenError
 from tokens.format.chain import text_digest
 from tokens.format.jws import unverified_kid
 from tokens.format.statements import verify_revocation_statement
-from tokens.state.collections import CREDENTIAL, REVOCATION
+from tokens.state.collections import CREDENTIAL, REVOCATION, USAGE
 from tokens.state.platform_state import PlatformState
 from tokens.state.token_trail import MAX_TOKEN_ENTRIES, TokenTrail, fold_token
 
-__all__ = ["Examined", "TokenExaminer", "TokenRows", "read_token_rows"]
+__all__ = [
+    "Examined",
+    "TokenExaminer",
+    "TokenRows",
+    "read_ahead",
+    "read_token_rows",
+]
 
 REMEMBERED_TOKENS: Final = 1024
 """How many tokens' exact bytes are remembered; the longest unchanged goes first."""
@@ -48,6 +54,21 @@ class Examined:
 
     claims: Claims
     trail: TokenTrail
+
+
+def read_ahead(token_hash: str) -> tuple[Ahead, ...]:
+    """Say what a snapshot of a token and a start under it are going to read.
+
+    Args:
+        token_hash: A handle.
+    """
+    return (
+        RecordAt(CREDENTIAL, (token_hash,)),
+        RecordAt(REVOCATION, (token_hash,)),
+        EntriesOf(token_stream(token_hash), 0, MAX_TOKEN_ENTRIES + 1),
+        HeadOf(PLATFORM_STREAM),
+        RecordAt(USAGE, (token_hash,)),
+    )
 
 
 def read_token_rows(tx: ReadTransaction, token_hash: str) -> TokenRows:

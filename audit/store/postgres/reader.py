@@ -45,7 +45,9 @@ class Reader:
         self._parts = parts
         self._authority = lock_key(parts.ledger_id, AUTHORITY)
 
-    def enter(self, ticket: Ticket, terms: Terms) -> PostgresReading:
+    def enter(
+        self, ticket: Ticket, terms: Terms, ahead: tuple[Statement, ...]
+    ) -> PostgresReading:
         """Open a view of what is committed.
 
         Raises:
@@ -53,14 +55,16 @@ class Reader:
             StoreUnavailableError: The server cannot be reached, or failed.
             StoreClosedError: The store was closed in the meantime.
         """
-        batch: list[Statement] = [(BEGIN_READING, ()), (CLOCK, ())]
+        batch: list[Statement] = [(BEGIN_READING, ()), (CLOCK, ()), *ahead]
         pool = self._parts.pool
         try:
             session, answers = pool.begin(ticket, batch, terms=terms)
         except ServerError as error:
             roll_back(pool.session_of(ticket))
             raise error.refusal("the store cannot be read") from error
-        return self._reading(session, answers)
+        tx = self._reading(session, answers[:2])
+        tx.remember(ahead, answers[2:])
+        return tx
 
     def enter_settled(self, ticket: Ticket, terms: Terms) -> PostgresReading:
         """Open a view in which nothing is pending.

@@ -19,8 +19,9 @@ from audit.clock import Clock, system_clock_us
 from audit.errors import AuditError
 from audit.store.blocks import Block, Doors, Ways
 from audit.store.declarations import Collection, declaration_of
-from audit.store.interface import EXCLUSIVE_DEADLINE_S, Authority, Hold, Latch
+from audit.store.interface import EXCLUSIVE_DEADLINE_S, Ahead, Authority, Hold, Latch
 from audit.store.latch import LatchSwitch
+from audit.store.postgres.ahead import looks_of
 from audit.store.postgres.connecting import Connector
 from audit.store.postgres.creating import declare_missing
 from audit.store.postgres.holds import Holds, SessionHold
@@ -100,6 +101,7 @@ class PostgresStore:
         deadline_s: float | None = None,
         streams: Sequence[str] = (),
         fence: Hold | None = None,
+        ahead: Sequence[Ahead] = (),
     ) -> Block[PostgresWriting]:
         """Give a block in which the store can be changed."""
         sys.audit(_GUARD, "store.write")
@@ -108,6 +110,7 @@ class PostgresStore:
             past_latch=past_latch,
             streams=tuple(checked_stream(stream) for stream in streams),
             fence=self._holds.fence_key(fence),
+            ahead=looks_of(ahead, self._tables),
         )
         writer = self._writer
 
@@ -116,14 +119,18 @@ class PostgresStore:
 
         return Block(self._doors, Ways(enter, writer.leave, writer.abandon))
 
-    def read(self, *, settled: bool = False) -> Block[PostgresReading]:
+    def read(
+        self, *, settled: bool = False, ahead: Sequence[Ahead] = ()
+    ) -> Block[PostgresReading]:
         """Give a block that sees one committed state."""
         sys.audit(_GUARD, "store.read")
         reader, wait_s = self._reader, self._connector.wait_s
+        looks = looks_of(ahead, self._tables)
 
         def enter(ticket: Ticket) -> PostgresReading:
             if not settled:
-                return reader.enter(ticket, Terms(exclusive=False, deadline_s=wait_s))
+                terms = Terms(exclusive=False, deadline_s=wait_s)
+                return reader.enter(ticket, terms, looks)
             patience_s = max(wait_s, EXCLUSIVE_DEADLINE_S)
             terms = Terms(exclusive=True, deadline_s=patience_s)
             return reader.enter_settled(ticket, terms)

@@ -56,6 +56,7 @@ class Failure:
 Failing: TypeAlias = Callable[["PostgresWriting", Failure], AuditError]
 """What a write block does about a failed statement: give everything up, and say so."""
 
+_UNKNOWN: Final[Record] = {}
 _MOST_AT_ONCE: Final = 16
 _NUMBERED_LATER: Final = frozenset(
     {AuditEventType.TOKEN_FIRST_USED.value, AuditEventType.TOKEN_EXPIRED.value}
@@ -66,14 +67,22 @@ _TOKENS: Final = "token:"
 class PostgresReading(Reading):
     """See ``audit.store.interface.ReadTransaction``."""
 
-    __slots__ = ("session",)
+    __slots__ = ("_seen", "session")
 
     def __init__(self, session: Session, tables: dict[str, Table], now_us: int) -> None:
         super().__init__(STATEMENTS, tables, now_us)
         self.session: Final = session
+        self._seen: dict[Statement, list[Row]] = {}
+
+    def remember(self, asked: Sequence[Statement], answers: Sequence[Answer]) -> None:
+        """Take what was read with the beginning of the block; each is given once."""
+        self._seen.update(zip(asked, (each.rows for each in answers), strict=True))
 
     def _rows(self, sql: str, values: Row = ()) -> list[Row]:
         self._refuse_ended()
+        seen = self._seen.pop((sql, values), None)
+        if seen is not None:
+            return seen
         try:
             return self.session.one(sql, *values).rows
         except ServerError as error:
@@ -170,20 +179,28 @@ class PostgresWriting(PostgresReading):
             values = [value for entry in part for value in self._chain.linked(entry)]
             self._queue.append((add_entries(len(part)), tuple(values)))
         last = entries[-1]
+        # What was read ahead and not asked for yet is not so any more.
+        for look in [*self._seen]:
+            if look[0] == STATEMENTS.head or stream in look[1]:
+                del self._seen[look]
         self._heads[stream] = StreamHead(
             stream, last.index + 1, last.leaf_hash.hex(), last.state, at_us
         )
         self._time_us = max(self._time_us, at_us)
         return self._receipts(stream, entries)
 
-    def insert(self, collection: Collection, record: Mapping[str, Value]) -> None:
+    def insert(
+        self, collection: Collection, record: Mapping[str, Value], *, late: bool = False
+    ) -> None:
         """Insert a record."""
         table = self._table(collection)
         row = table.row(record)
         name = (collection.name, tuple(record[part] for part in collection.key))
-        if name in self._records and self._records[name] is None:
-            # Looked up and not found: should it be there by now, the database says
-            # so, and nothing of the block stays.
+        self._look(table, name)
+        known = self._records.get(name, _UNKNOWN)
+        if known is None or (late and known is _UNKNOWN):
+            # Should it be there all the same, the database says so in the end, and
+            # nothing of the block stays.
             self._queue.append((table.insert, row))
         else:
             sql = f"{table.insert} ON CONFLICT DO NOTHING"
@@ -201,6 +218,7 @@ class PostgresWriting(PostgresReading):
         table = self._table(collection)
         sql, values = table.update(changes)
         name = (collection.name, table.key(key))
+        self._look(table, name)
         known = self._records.get(name)
         if known is not None:
             # Records are never removed: what was seen is there.
@@ -210,6 +228,12 @@ class PostgresWriting(PostgresReading):
             raise MissingKeyError(f"collection {collection.name} has no such record")
         else:
             self._records.pop(name, None)
+
+    def _look(self, table: Table, name: tuple[str, Row]) -> None:
+        """Note what was read ahead of a record that is about to change."""
+        rows = self._seen.pop((table.get, name[1]), None)
+        if rows is not None:
+            self._records[name] = table.record(rows[0]) if rows else None
 
     def flush(self, *statements: Statement) -> list[Answer]:
         """Send what waits in the queue, and these statements after it.
@@ -301,7 +325,9 @@ class PostgresWriting(PostgresReading):
         raise LedgerFormatError("the entries of a block got no place in the ledger")
 
     def _rows(self, sql: str, values: Row = ()) -> list[Row]:
-        return self._do((sql, values)).rows
+        self._refuse_ended()
+        seen = self._seen.pop((sql, values), None)
+        return self.flush((sql, values))[0].rows if seen is None else seen
 
     def _do(self, statement: Statement) -> Answer:
         self._refuse_ended()

@@ -1,12 +1,14 @@
 """Write blocks on PostgreSQL: which locks they take, and the commit that ends them.
 
-A block begins with one batch, in this order, and nothing is read before its end:
+A block begins with one batch, in this order; each statement begins when the one
+before it has ended, so nothing is read before the locks are had:
 
 (1) ``BEGIN`` in ``READ COMMITTED``: each statement sees what was committed before it;
 (2) the authority lock, shared by starts, exclusive for what must stop them;
 (3) the streams' locks, in ascending order, so that no two blocks wait for each other;
 (4) the fence: whether the hold's own session still has it;
-(5) the database's clock, unless the store was given another.
+(5) the database's clock, unless the store was given another;
+(6) what the block said it is going to read.
 
 The locks are advisory and belong to the transaction: the database gives them back
 when it ends, however it ends. Who waits is served in the order of arrival, so that an
@@ -77,12 +79,16 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a block was asked for with; ``fence`` is the key of its hold's lock."""
+    """What a block was asked for with.
+
+    ``fence`` is the key of its hold's lock, ``ahead`` what it is going to read.
+    """
 
     terms: Terms
     past_latch: bool
     streams: tuple[str, ...]
     fence: int | None
+    ahead: tuple[Statement, ...]
 
 
 class Writer:
@@ -110,17 +116,22 @@ class Writer:
             refuse_latched(parts.latch.current())
         try:
             batch = self._beginning(asked)
-            session, answers = parts.pool.begin(ticket, batch, terms=asked.terms)
-            self._refuse(asked, answers)
+            session, answers = parts.pool.begin(
+                ticket, (*batch, *asked.ahead), terms=asked.terms
+            )
+            begun, seen = answers[: len(batch)], answers[len(batch) :]
+            self._refuse(asked, begun)
         except ServerError as error:
             roll_back(parts.pool.session_of(ticket))
             raise error.refusal("no block could be begun") from error
         except AuditError:
             roll_back(parts.pool.session_of(ticket))
             raise
-        now_us = now_of(parts.clock, answers)
+        now_us = now_of(parts.clock, begun)
         rules = Rules(parts.ledger_id, asked.terms.exclusive, self._failing)
-        return PostgresWriting(session, parts.tables, now_us, rules)
+        tx = PostgresWriting(session, parts.tables, now_us, rules)
+        tx.remember(asked.ahead, seen)
+        return tx
 
     def leave(self, ticket: Ticket, tx: PostgresWriting, failed: bool) -> None:  # noqa: FBT001  # a way out of a block
         """End a block: make it durable, or undo it if it ``failed``.

@@ -46,7 +46,7 @@ def path(tmp_path: Path) -> Path:
         "sqlite:///a\0b",
         "sqlite:///a\nb",
         "file:x",
-        "postgresql://host/x",
+        "mysql://host/x",
         "sqlite:///" + "x" * 5_000,
         5,
         None,
