@@ -1,10 +1,10 @@
-"""What every test shares: how generated examples are drawn, and a PostgreSQL.
+"""What every test shares: how examples are drawn, a PostgreSQL, and figures to print.
 
 In the suite the same code gives the same examples, and no example fails for being slow
 on a busy machine. The nightly campaigns draw new ones each time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,3 +49,28 @@ def postgres_database(postgres: PostgresServer) -> Iterator[str]:
     name = postgres.fresh_database()
     yield name
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Note a figure under a name: it is printed at the end, and never judged."""
+
+    def note(name: str, value: object) -> None:
+        request.node.user_properties.append((name, str(value)))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was noted, wherever it was noted: tests may run in other processes."""
+    noted = [
+        f"{name}: {value}"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+    ]
+    if noted:
+        terminalreporter.section("figures")
+        for line in sorted(noted):
+            terminalreporter.line(line)

@@ -32,9 +32,7 @@ def disorder(
     latest_call, latest = 0, ""
     for _, first, last, what in placed:
         if last < latest_call:
-            faults.append(
-                f"over before, yet stands after: {what}; {latest}"
-            )
+            faults.append(f"over before, yet stands after: {what}; {latest}")
         if first > latest_call:
             latest_call, latest = first, what
     return faults
@@ -72,7 +70,7 @@ def _place_stops(stops: Iterable[Stop]) -> list[Placed]:
 
 
 def unrecorded(lines: Iterable[Line], starts: Sequence[Start]) -> list[str]:
-    """P3: a domain was entered exactly once for each start on record, and conversely."""
+    """P3: a domain was entered once for each start on record, and for no other."""
     on_record = Counter(
         (line.execution, line.details["step"])
         for line in lines

@@ -26,7 +26,7 @@ from tests.histories.world import ENDLESS, SCOPE, UNITS, authority_on, key_of
 if TYPE_CHECKING:
     from audit.store.interface import Store
 
-__all__ = ["BOTH", "Cue", "Script", "make_script"]
+__all__ = ["BOTH", "Cue", "Script", "issue_generation", "make_script"]
 
 BOTH: Final = 2
 """Who asks for a stop: process 0, process 1, or both of them at once."""
@@ -87,8 +87,7 @@ def make_script(store: Store, starts: int, seed: int) -> Script:
     script = Script([], [])
     generation = 0
     while True:
-        key = f"key{generation}"
-        script.subjects.extend(_issue(store, generation, key, number=generation))
+        script.subjects.extend(issue_generation(store, generation))
         after = script.cues[-1].after if script.cues else 0
         is_last = after + 5 * _STARTS_A_CUE // 2 >= starts
         kinds = _kinds(script.generation(generation), generation, is_last=is_last)
@@ -125,13 +124,14 @@ def _kinds(
     ]
 
 
-def _issue(store: Store, generation: int, key: str, number: int) -> list[Subject]:
-    """Issue a generation's tokens, each user, issuer and key being its own."""
+def issue_generation(store: Store, generation: int) -> list[Subject]:
+    """Issue the tokens of a generation; its users, issuer and key are its own."""
+    key = f"key{generation}"
     authority = authority_on(store, f"issue {generation}", key)
     subjects = []
     for place in range(_SIZE):
         user, issuer = f"user{generation}{'ab'[place // 3]}", f"officer{generation}"
-        limits = _LIMITS[(number + place) % len(_LIMITS)] if place in (1, 4) else {}
+        limits = _LIMITS[(generation + place) % len(_LIMITS)] if place in (1, 4) else {}
         token = make_token(
             user,
             SCOPE,

@@ -98,18 +98,18 @@ KINDS_OF_REFUSAL = (
 
 @pytest.mark.parametrize("kind", STORE_KINDS)
 def test_a_history_of_starts_and_stops_is_linearizable(
-    kind: str, record_property: Note, tmp_path: Path
+    kind: str, figure: Note, tmp_path: Path
 ) -> None:
-    show_linearizable(kind, STARTS, 1, record_property, tmp_path)
+    show_linearizable(kind, STARTS, 1, figure, tmp_path)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("seed", range(100, 100 + NIGHTLY_LEDGERS))
 @pytest.mark.parametrize("kind", STORE_KINDS)
 def test_100_000_starts_are_linearizable(
-    kind: str, seed: int, record_property: Note, tmp_path: Path
+    kind: str, seed: int, figure: Note, tmp_path: Path
 ) -> None:
-    show_linearizable(kind, NIGHTLY_STARTS, seed, record_property, tmp_path)
+    show_linearizable(kind, NIGHTLY_STARTS, seed, figure, tmp_path)
 
 
 @pytest.mark.parametrize("kind", STORE_KINDS)

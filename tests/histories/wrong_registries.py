@@ -41,14 +41,13 @@ class StaleAuthority(TokenRegistry):
     def prepare(self, token_hash: str) -> None:
         """Check now, and act later."""
         super().prepare(token_hash)
+        done = min(self._board.progress(), self._cues - 1)
         with self.store.read() as tx:
             self._seen.stale = stale = super().snapshot(tx, token_hash)
         is_good = stale.revoked_by is None and not stale.paused
         if is_good and stale.key_refusal is None and self._is_led_astray():
-            done = self._board.progress()
             self._board.wait(
-                "something is stopped",
-                lambda: self._board.progress() > min(done, self._cues - 1),
+                "something is stopped", lambda: self._board.progress() > done
             )
 
     def _is_led_astray(self) -> bool:
