@@ -8,7 +8,7 @@ postgresql:///database?host=/run/postgresql          a local server's socket
 Everything that libpq knows may be given (``sslmode``, several hosts...), by the
 address or by its environment variables and files, where passwords belong.
 
-Source: docs/spec/postgres.md, PGS-5.
+Source: docs/spec/postgres.md, PGS-6.
 """
 
 from dataclasses import dataclass, field

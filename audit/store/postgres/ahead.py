@@ -1,6 +1,6 @@
 """What a block says it is going to read, as the statements that read it.
 
-Source: docs/spec/postgres.md, PGS-4.
+Source: docs/spec/postgres.md, PGS-5.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

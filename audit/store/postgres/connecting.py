@@ -1,6 +1,6 @@
 """Making connections: the settings every session has, and what a server must be.
 
-Source: docs/spec/postgres.md, PGS-5.
+Source: docs/spec/postgres.md, PGS-6.
 """
 
 from contextlib import suppress
@@ -15,6 +15,7 @@ from audit.errors import LedgerFormatError, StoreUnavailableError
 from audit.store.postgres.address import Address
 from audit.store.postgres.failures import ServerError
 from audit.store.postgres.names import SEARCH_PATH, quoted
+from audit.store.postgres.schema import SCHEMA_VERSION, VERSION_SETTING
 from audit.store.postgres.session import Session, Statement
 from audit.store.postgres.writer import timeout_text
 
@@ -119,6 +120,7 @@ class Connector:
     def _settings(self) -> tuple[tuple[str, str], ...]:
         return (
             ("search_path", SEARCH_PATH.format(schema=quoted(self.address.schema))),
+            (VERSION_SETTING, str(SCHEMA_VERSION)),
             ("lock_timeout", timeout_text(self.wait_s)),
             ("statement_timeout", timeout_text(STATEMENT_LIMIT_S)),
             ("idle_in_transaction_session_timeout", "60s"),

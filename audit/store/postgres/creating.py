@@ -18,9 +18,10 @@ from audit.errors import LedgerFormatError
 from audit.store.declarations import Collection
 from audit.store.postgres.connecting import Connector, Raw
 from audit.store.postgres.failures import ServerError
+from audit.store.postgres.migrations import refuse_version
 from audit.store.postgres.names import literal, quoted
 from audit.store.postgres.owning import create, declare, may_own
-from audit.store.postgres.schema import FORMAT, SCHEMA_VERSION
+from audit.store.postgres.schema import FORMAT
 
 __all__ = ["declare_missing", "find_or_create"]
 
@@ -104,11 +105,8 @@ def _meta(raw: Raw, schema: str) -> dict[str, str] | None:
 def _known_id(says: dict[str, str], wanted: str | None) -> str:
     if says.get("format") != FORMAT:
         raise LedgerFormatError("the schema has tables, but is not a ledger")
-    least, found = says.get("least", ""), says.get("ledger", "")
-    if not (least.isascii() and least.isdigit() and int(least) <= SCHEMA_VERSION):
-        raise LedgerFormatError(
-            f"the ledger has another schema than version {SCHEMA_VERSION}"
-        )
+    refuse_version(says)
+    found = says.get("ledger", "")
     if not is_ledger_id(found):
         raise LedgerFormatError("the ledger does not say which one it is")
     if wanted not in (None, found):

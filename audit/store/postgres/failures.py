@@ -8,7 +8,7 @@
 | too many connections, out of memory | busy |
 | a rule of the database refuses what was asked (rights, triggers) | refused, no latch |
 
-Source: docs/spec/postgres.md, PGS-6; PostgreSQL 16 documentation, appendix A.
+Source: docs/spec/postgres.md, PGS-7; PostgreSQL 16 documentation, appendix A.
 """
 
 from typing import Final

@@ -5,7 +5,7 @@ The database ends such a lock with its connection, and the connection with the p
 nobody needs a timer to find out who is gone. A hold whose connection was cut is lost
 for good, whatever its owner believes: a block that is fenced with it is refused.
 
-Source: docs/spec/postgres.md, PGS-5; docs/spec/store.md, STO-7.
+Source: docs/spec/postgres.md, PGS-8; docs/spec/store.md, STO-7.
 """
 
 import os
@@ -52,6 +52,11 @@ class SessionHold:
     def is_of(self, holds: "Holds") -> bool:
         """Tell whether it is one of these."""
         return self._holds is holds
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed here; its connection may have ended all the same."""
+        return not self._holds.has(self)
 
     def close(self) -> None:
         """Let go. Closing twice is harmless; in a forked child nothing happens."""
@@ -138,8 +143,8 @@ class Holds:
             raise EntryRefusedError("a hold's name is [A-Za-z0-9_-]{1,128}")
         return lock_key(self._ledger_id, f"hold:{name}")
 
-    def fence_key(self, fence: Hold | None) -> int | None:
-        """Give the number of the lock that a block is fenced with.
+    def fence(self, fence: Hold | None) -> SessionHold | None:
+        """Give the hold that a block is fenced with.
 
         Raises:
             EntryRefusedError: It is not a hold of this store.
@@ -148,11 +153,15 @@ class Holds:
             return None
         if not isinstance(fence, SessionHold) or not fence.is_of(self):
             raise EntryRefusedError("a fence is a hold of the same store")
-        return fence.key
+        return fence
+
+    def has(self, hold: SessionHold) -> bool:
+        """Tell whether a hold is on the table."""
+        return self._live.get(hold.name) is hold
 
     def forget(self, hold: SessionHold) -> bool:
         """Take a hold off the table; False when it was not on it."""
-        if self._live.get(hold.name) is not hold:
+        if not self.has(hold):
             return False
         del self._live[hold.name]
         return True

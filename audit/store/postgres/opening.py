@@ -1,6 +1,6 @@
 """Opening a store in PostgreSQL by its address.
 
-Source: docs/spec/postgres.md, PGS-5; docs/spec/store.md, STO-2.
+Source: docs/spec/postgres.md, PGS-6; docs/spec/store.md, STO-2.
 """
 
 from audit.clock import Clock

@@ -7,7 +7,7 @@ for the next block; nothing watches over them in between.
 What is in use belongs to a ticket, so that an interrupt between any two steps leaves
 nothing behind: whoever finds a ticket whose block is over drops what it had.
 
-Source: docs/spec/postgres.md, PGS-5.
+Source: docs/spec/postgres.md, PGS-6.
 """
 
 import threading

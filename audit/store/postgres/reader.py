@@ -4,7 +4,7 @@ A settled block sees a view in which every entry has its place in the tree. For 
 it holds the authority lock for a moment, so that no write block is open: it numbers
 what is pending, opens its view, and gives the lock back.
 
-Source: docs/spec/postgres.md, PGS-4.
+Source: docs/spec/postgres.md, PGS-5.
 """
 
 from audit.errors import AuditError

@@ -8,7 +8,7 @@ as the exact types that collections have, without any adaptation.
 What cannot be answered in time is given up: the connection is cancelled and closed,
 so that a network that swallows everything never hangs a caller.
 
-Source: docs/spec/postgres.md, PGS-5.
+Source: docs/spec/postgres.md, PGS-6.
 """
 
 import selectors

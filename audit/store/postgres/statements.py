@@ -3,7 +3,7 @@
 The tables are those of ``audit.store.postgres.schema``; those of collections are
 asked with the statements of ``audit.store.tables``.
 
-Source: docs/spec/postgres.md, PGS-4.
+Source: docs/spec/postgres.md, PGS-5.
 """
 
 from functools import cache

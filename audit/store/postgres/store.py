@@ -109,7 +109,7 @@ class PostgresStore:
             terms=write_terms(authority, deadline_s, self._connector.wait_s),
             past_latch=past_latch,
             streams=tuple(checked_stream(stream) for stream in streams),
-            fence=self._holds.fence_key(fence),
+            fence=self._holds.fence(fence),
             ahead=looks_of(ahead, self._tables),
         )
         writer = self._writer

@@ -5,7 +5,7 @@ answer is needed, or with the commit, in one round trip. What a block has read o
 record or a stream's head, or written itself, it does not read again: the locks it
 took when it began keep others away from what it decides about.
 
-Source: docs/spec/postgres.md, PGS-4; docs/spec/store.md, STO-3.
+Source: docs/spec/postgres.md, PGS-5; docs/spec/store.md, STO-3.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ The locks are advisory and belong to the transaction: the database gives them ba
 when it ends, however it ends. Who waits is served in the order of arrival, so that an
 exclusive block is not overtaken by shared ones that come after it.
 
-Source: docs/spec/postgres.md, PGS-4 and PGS-6; docs/adr/0011-locks-by-stream.md.
+Source: docs/spec/postgres.md, PGS-5 and PGS-7; docs/adr/0012.
 """
 
 import math
@@ -32,6 +32,7 @@ from audit.errors import (
 )
 from audit.store.latch import LatchSwitch
 from audit.store.postgres.failures import ServerError
+from audit.store.postgres.holds import SessionHold
 from audit.store.postgres.lock_keys import AUTHORITY, lock_key
 from audit.store.postgres.pool import Pool
 from audit.store.postgres.session import Answer, Session, Statement
@@ -81,13 +82,13 @@ class Parts:
 class Asked:
     """What a block was asked for with.
 
-    ``fence`` is the key of its hold's lock, ``ahead`` what it is going to read.
+    ``ahead`` is what it is going to read.
     """
 
     terms: Terms
     past_latch: bool
     streams: tuple[str, ...]
-    fence: int | None
+    fence: SessionHold | None
     ahead: tuple[Statement, ...]
 
 
@@ -178,7 +179,7 @@ class Writer:
             listed = ",".join(map(str, sorted(keys)))
             batch.append((LOCK_STREAMS, (f"{{{listed}}}",)))
         if asked.fence is not None:
-            batch.append((IS_HELD, (asked.fence,)))
+            batch.append((IS_HELD, (asked.fence.key,)))
         if parts.clock is None:
             batch.append((CLOCK, ()))
         return batch
@@ -190,8 +191,8 @@ class Writer:
             HoldLostError: Its fence is not held.
             StoreLatchedError: A latch stands by now.
         """
-        place = -2 if self._parts.clock is None else -1
-        if asked.fence is not None and answers[place].rows != _HELD:
+        fence, place = asked.fence, -2 if self._parts.clock is None else -1
+        if fence is not None and (fence.is_closed or answers[place].rows != _HELD):
             raise HoldLostError("the hold that this block depends on has ended")
         if not asked.past_latch:
             refuse_latched(self._parts.latch.current())
