@@ -38,8 +38,9 @@ class Line:
 
 
 def read_lines(store: Store) -> list[Line]:
+    """Read the whole ledger, once every entry has its place in it."""
     lines = []
-    with store.read() as tx:
+    with store.read(settled=True) as tx:
         size = tx.head().size
         for start in range(0, size, _PAGE):
             for entry in tx.entries(start, min(_PAGE, size - start)):

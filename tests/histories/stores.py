@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.histories.board import Board
 from tests.oracles.fast_folder import fast_folder
+from tests.postgres_server import postgres_server, why_no_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["STORE_KINDS", "Place", "place_for", "url_in"]
+__all__ = ["STORE_KINDS", "Place", "fresh_database", "place_for", "url_in"]
 
-STORE_KINDS = ("sqlite",)
+STORE_KINDS = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,30 @@ def url_in(folder: Path) -> str:
 
 @contextmanager
 def place_for(kind: str) -> Iterator[Place]:
-    """Make a place with a store of this kind, and leave nothing behind."""
-    if kind not in STORE_KINDS:
-        raise ValueError(f"no such kind of store: {kind}")
-    with fast_folder() as folder, Board(folder / "board") as board:
-        yield Place(folder, board, url_in(folder))
+    """Make a place with a store of this kind, and leave nothing behind.
+
+    A test that asks for PostgreSQL where there is none is skipped.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(fast_folder())
+        board = stack.enter_context(Board(folder / "board"))
+        url = (
+            url_in(folder)
+            if kind == "sqlite"
+            else stack.enter_context(fresh_database())
+        )
+        yield Place(folder, board, url)
+
+
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """Make a PostgreSQL database that is nobody else's, and give its address."""
+    reason = why_no_postgres()
+    if reason is not None:
+        pytest.skip(reason)
+    server = postgres_server()
+    name = server.fresh_database()
+    try:
+        yield server.url(name)
+    finally:
+        server.drop_database(name)

@@ -15,8 +15,9 @@ import pytest
 from tests.histories import miniature_sqlite
 from tests.histories.miniature import interleave, under_load
 from tests.histories.miniature_sqlite import SqliteBench
+from tests.histories.stores import fresh_database
 from tests.oracles.fast_folder import fast_folder
-from tests.postgres_server import postgres_server, why_no_postgres
+from tests.postgres_server import why_no_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,12 +46,8 @@ def bench_of(kind: str) -> Iterator[Bench]:
         with fast_folder() as folder:
             yield SqliteBench(folder / "miniature.db").create()
         return
-    server = postgres_server()
-    name = server.fresh_database()
-    try:
-        yield miniature_postgres.PostgresBench(server.url(name)).create()
-    finally:
-        server.drop_database(name)
+    with fresh_database() as url:
+        yield miniature_postgres.PostgresBench(url).create()
 
 
 def named(variants: dict[tuple[str, str], Variant]) -> list[object]:
