@@ -51,6 +51,7 @@ class Given(argparse.Namespace):
     ledger_id: str | None
     manifests: list[str]
     name: str
+    no_roles: bool
     out: str | None
     passphrase_fd: int | None
     passphrase_file: str | None
@@ -58,6 +59,7 @@ class Given(argparse.Namespace):
     purpose: str
     reason: str
     request: str
+    roles: str
     show: bool
     state: str
     step: list[str]

@@ -84,6 +84,12 @@ def _platform() -> _Commands:
     return COMMANDS
 
 
+def _store() -> _Commands:
+    from stage3.cli.commands.store import COMMANDS
+
+    return COMMANDS
+
+
 def _token() -> _Commands:
     from stage3.cli.commands.token import COMMANDS
 
@@ -108,6 +114,7 @@ _GROUPS: Final[Mapping[str, Callable[[], _Commands]]] = MappingProxyType(
         "plan": _plan,
         "recover": _platform,
         "resume": _platform,
+        "store": _store,
         "token": _token,
         "version": _version,
     }

@@ -23,6 +23,7 @@ from stage3.cli.parsers import (
     descriptor,
     one_of,
 )
+from stage3.cli.store_grammar import add_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +73,7 @@ def new_parser() -> argparse.ArgumentParser:
     _add_plan(groups)
     _add_audit(groups)
     _add_platform(groups)
+    add_store(groups)
     return top
 
 

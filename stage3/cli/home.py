@@ -30,8 +30,18 @@ if TYPE_CHECKING:
     from audit.store.interface import Store
     from stage3.cli.arguments import Given
 
-__all__ = ["Home", "home_of", "open_given_store", "store_url", "trust_of"]
+__all__ = [
+    "POSTGRES",
+    "Home",
+    "home_of",
+    "open_given_store",
+    "refuse_password",
+    "store_url",
+    "trust_of",
+]
 
+POSTGRES: Final = ("postgresql://", "postgres://")
+_SECRETS: Final = ("password", "sslpassword")
 _SQLITE: Final = "sqlite:///"
 
 
@@ -115,9 +125,12 @@ def open_given_store(given: Given) -> Store:
         CLI-5.3.
     """
     url = store_url(given)
+    if url.startswith(POSTGRES):
+        return _open_on_server(url, trust_of(given))
     if not url.startswith(_SQLITE):
         raise InputRefusedError(
-            "--store must name a file: sqlite:///relative.db or sqlite:////absolute.db"
+            "--store must name a file (sqlite:///relative.db, sqlite:////absolute.db)"
+            " or a database (postgresql://host/database)"
         )
     path = url.removeprefix(_SQLITE)
     if "\0" in path or not os.path.lexists(path):
@@ -129,3 +142,40 @@ def open_given_store(given: Given) -> Store:
         return open_store(url, trust=trust)
     except ValueError as error:
         raise InputRefusedError(f"the store cannot be opened: {error}") from error
+
+
+def _open_on_server(url: str, trust: Trust | None) -> Store:
+    """Open a ledger that is there; without a trust nothing else would ask that."""
+    try:
+        refuse_password(url)
+        if trust is None and _ledger_at(url) is None:
+            raise StoreMissingError("there is no ledger at the address of --store")
+        return open_store(url, trust=trust)
+    except ValueError as error:
+        raise InputRefusedError(f"the store cannot be opened: {error}") from error
+
+
+def refuse_password(url: str) -> None:
+    """Refuse an address with a password, which everybody on the machine could read.
+
+    Raises:
+        InputRefusedError: It has one, or is no address.
+
+    Source:
+        CLI-12.3.
+    """
+    user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+    words = url.partition("?")[2].split("&")
+    if (at and ":" in user) or any(word.startswith(_SECRETS) for word in words):
+        raise InputRefusedError(
+            "an argument is no place for a password",
+            hint="Put it into a password file (PGPASSFILE) or into PGPASSWORD.",
+        )
+
+
+def _ledger_at(url: str) -> str | None:
+    try:
+        from audit.store.postgres.administration import ledger_at  # noqa: PLC0415 - an extra
+    except ImportError:
+        return ""  # opening it says what is missing
+    return ledger_at(url)

@@ -106,7 +106,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "--store",
         metavar="URL",
         default=nowhere,
-        help="another store than the home's: sqlite:///FILE",
+        help="another store than the home's: sqlite:///FILE or postgresql://HOST/DB",
     )
     here.add_argument(
         "--trust",

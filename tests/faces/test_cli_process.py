@@ -63,7 +63,10 @@ def test_help_imports_none_of_the_libraries(words: list[str]) -> None:
     assert ours == {
         "stage3",
         *(f"stage3.cli{rest}" for rest in ("", ".arguments", ".errors", ".exits")),
-        *(f"stage3.cli.{rest}" for rest in ("grammar", "main", "parsers")),
+        *(
+            f"stage3.cli.{rest}"
+            for rest in ("grammar", "main", "parsers", "store_grammar")
+        ),
     }
 
 

@@ -225,7 +225,7 @@ HOMES = [
         err=("STORE_MISSING",),
     ),
     Transcript(f"audit head {HOME} --store memory:", 2, err=("--store must name",)),
-    Transcript(f"audit head {HOME} --store postgresql://x", 2, err=("--store must",)),
+    Transcript(f"audit head {HOME} --store mysql://x", 2, err=("--store must",)),
     Transcript(
         f"audit head {HOME} --store sqlite:///{{world}}/plan.json",
         3,

@@ -124,11 +124,7 @@ _TABLES: Final = (
         "UPDATE OF id, stream, stream_index, time_us, type, state, leaf_hash, data,"
         " writer_id, writer_seq, writer_prev",
     ),
-    refuse_statement(
-        "entry",
-        "UPDATE",
-        when="OLD.leaf_index IS NOT NULL OR NEW.leaf_index IS NULL",
-    ),
+    refuse_statement("entry", "UPDATE", when="OLD.leaf_index IS NOT NULL"),
     refuse_statement("entry", "DELETE"),
     refuse_statement("entry", "TRUNCATE"),
     """CREATE TABLE head (

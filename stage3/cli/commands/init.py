@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -25,7 +26,7 @@ from stage3.cli.errors import (
     OutputFailedError,
     UsageError,
 )
-from stage3.cli.home import Home, home_of
+from stage3.cli.home import POSTGRES, Home, home_of, refuse_password
 from stage3.cli.intake.files import shown
 from stage3.cli.intake.passphrase import read_new_passphrase
 from stage3.cli.output.answers import Answer
@@ -60,7 +61,8 @@ def _init(given: Given, _console: Console) -> Answer:
     ledger_id = given.ledger_id or os.urandom(_ID_BYTES).hex()
     passphrase = read_new_passphrase(given)
     with _new_folder(home.folder) as building:
-        trust, keys = _fill(Home(building), ledger_id, passphrase, given.by)
+        made = _Made(Home(building), given.store or Home(building).url, ledger_id)
+        trust, keys = _fill(made, passphrase, given.by)
     return _answer(home, trust, keys)
 
 
@@ -72,8 +74,15 @@ def _check_actor(by: str) -> None:
 
 
 def _refuse_other_stores(given: Given) -> None:
-    if given.store is not None or given.trust is not None or given.no_trust:
+    on_server = given.store is not None and given.store.startswith(POSTGRES)
+    if (
+        given.trust is not None
+        or given.no_trust
+        or not (given.store is None or on_server)
+    ):
         raise UsageError("init makes the store and the trust file of --home itself")
+    if given.store is not None:
+        refuse_password(given.store)
 
 
 def _refuse_taken(folder: Path) -> None:
@@ -120,18 +129,28 @@ def _put_in_place(building: Path, folder: Path) -> None:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is being made: a home, and the ledger it is for."""
+
+    home: Home
+    url: str
+    ledger_id: str
+
+
 def _fill(
-    home: Home, ledger_id: str, passphrase: bytes, by: str
+    made: _Made, passphrase: bytes, by: str
 ) -> tuple[Trust, dict[str, SigningKey]]:
     """Make keys, trust file and store, and let the root sign the other keys."""
+    home, ledger_id = made.home, made.ledger_id
     keys = {purpose: SigningKey.generate(purpose=purpose) for purpose in _PURPOSES}
     trust = Trust(ledger_id=ledger_id, root_x=keys["root"].public.x)
     home.keys.mkdir(mode=0o700)
     for purpose, key in keys.items():
         save_key(home.key_file(purpose, key.kid), key, passphrase)
     write_trust(home.trust_file, trust)
-    open_store(home.url, ledger_id=ledger_id).close()
-    with open_store(home.url, trust=trust) as store:
+    _make_store(made)
+    with open_store(made.url, trust=trust) as store:
         authority = TokenAuthority(
             store,
             keys["issue"],
@@ -141,8 +160,21 @@ def _fill(
         )
         for purpose in _PURPOSES[1:]:
             authority.register_key(keys[purpose].public, reason=_WHY, by=by)
-    home.database.chmod(0o600)
     return trust, keys
+
+
+def _make_store(made: _Made) -> None:
+    """Make the file; on a server, the ledger unless its owner has done so."""
+    try:
+        store = open_store(made.url, ledger_id=made.ledger_id)
+        with store, store.read() as tx:
+            size = tx.head().size
+    except ValueError as error:
+        raise InputRefusedError(f"the store cannot be made: {error}") from error
+    if size:
+        raise HomeNotEmptyError("the ledger at --store has entries already")
+    if made.url == made.home.url:
+        made.home.database.chmod(0o600)
 
 
 def _answer(home: Home, trust: Trust, keys: Mapping[str, SigningKey]) -> Answer:

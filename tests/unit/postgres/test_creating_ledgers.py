@@ -85,6 +85,21 @@ def test_creating_twice_changes_nothing(session: Session) -> None:
     assert meta_of(session)["ledger"] == "one"
 
 
+def test_a_new_ledger_is_its_creators_alone(session: Session) -> None:
+    """PGS-1.1: a schema's functions are for everybody, unless somebody says no."""
+    create(session, schema="s", ledger_id="one", collections=[FACT])
+    found = run(
+        session,
+        "SELECT bool_or(has_function_privilege('public', p.oid, 'EXECUTE'))"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace"
+        " WHERE nspname = 's'"
+        " UNION ALL SELECT bool_or(has_table_privilege('public', c.oid, 'SELECT'))"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace"
+        " WHERE nspname = 's' AND relkind = 'r'",
+    )
+    assert found == [(False,), (False,)]
+
+
 def test_what_fails_half_way_leaves_nothing(session: Session) -> None:
     """PGS-1.2: not even the roles."""
     roles = Roles("half_made")
@@ -216,6 +231,7 @@ def test_the_role_of_a_session_is_its_own_again_afterwards(
 ) -> None:
     """PGS-1.4: what the owner may is over with the owner's work."""
     with made_ledger(postgres) as ledger, ledger.session("owner") as session:
+        run(session, "SET search_path = pg_catalog, information_schema")
         login = run(session, "SELECT current_user, current_setting('search_path')")
         with session.transaction():
             with as_owner(session, SCHEMA):

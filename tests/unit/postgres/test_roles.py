@@ -278,6 +278,20 @@ def test_nobody_but_the_owner_changes_what_is_recorded(
     assert outcome(ledger, word, plain(sql)) == DENIED
 
 
+@pytest.mark.parametrize("column", ["id", "leaf_index"])
+def test_nobody_chooses_the_place_of_an_entry(ledger: Ledger, column: str) -> None:
+    """PGS-3.3: one that is otherwise all it should be."""
+
+    def placed(session: Session) -> None:
+        row = Writer().row("execution:" + "1" * 8 + RUN[18:], "TOKEN_VALIDATION")
+        sql = INSERT.replace("entry (", f"entry ({column}, ")
+        sql = sql.replace("VALUES (", "OVERRIDING SYSTEM VALUE VALUES (%s, ")
+        session.execute(sql.encode(), [99, *row])
+
+    assert outcome(ledger, "executor", placed) == DENIED
+    assert outcome(ledger, "postgres", placed) == "ok"
+
+
 @pytest.mark.parametrize("word", WORDS[:3])
 def test_nobody_hands_on_what_was_granted(ledger: Ledger, word: str) -> None:
     """PGS-3.3: PostgreSQL only warns here, so what matters is what was granted."""
@@ -419,6 +433,41 @@ def test_an_entry_of_a_shared_stream_follows_the_one_it_names(
     found = outcome(ledger, "executor", unlinked)
     duplicate = errors.UniqueViolation.sqlstate
     assert found == (duplicate if last == (0, b"") else CHECKED)
+
+
+def forged(row: list[object], old: bytes, new: bytes) -> Statement:
+    """Insert a row whose bytes say something else than our encoder would write."""
+    data = bytes(row[6]).replace(old, new)  # type: ignore[call-overload]
+    assert data != row[6]
+    changed = [*row[:5], leaf_hash(data), data, *row[7:]]
+    return lambda session: session.execute(INSERT.encode(), changed)
+
+
+def test_an_entry_that_names_none_before_it_is_the_first(ledger: Ledger) -> None:
+    """PGS-3.6: saying so does not make it the first."""
+    writer = Writer(last={TOKEN: (3, b"\7" * 32)})
+    row = writer.row(TOKEN, "TOKEN_EXPIRED")
+    said = b'"prev":"' + (b"\7" * 32).hex().encode()
+    assert outcome(ledger, "executor", forged(row, said, b'"prev":"')) == CHECKED
+
+
+def test_an_entry_says_its_place_itself(ledger: Ledger) -> None:
+    """PGS-3.6."""
+    writer = Writer()
+    writer.last |= FILLED.last
+    row = writer.row(TOKEN, "TOKEN_EXPIRED")
+    for other in (b"1", b"3", b"2.0", b'"2 "'):
+        lie = forged(row, b'"index":2', b'"index":' + other)
+        assert outcome(ledger, "executor", lie) == CHECKED
+
+
+def test_the_first_entry_of_a_shared_stream_is_of_that_stream(ledger: Ledger) -> None:
+    """PGS-3.6."""
+    row = Writer().row("token:sha256:" + "8" * 64, "TOKEN_ISSUED")
+    other = forged(row, b"8" * 64, b"9" * 64)
+    assert outcome(ledger, "issuer", other) == CHECKED
+    same = forged(row, b'"user":"alice"', b'"user":"other"')
+    assert outcome(ledger, "issuer", same) == "ok"
 
 
 def test_several_entries_of_one_statement_follow_each_other(ledger: Ledger) -> None:
@@ -611,6 +660,24 @@ def test_a_collection_that_nobody_explains_is_only_read(
             grant(session, schema=SCHEMA, roles=ledger.roles, collections=COLLECTIONS)
         assert outcome(ledger, "executor", insert) == DENIED
         assert outcome(ledger, "executor", plain("SELECT * FROM other")) == "ok"
+
+
+def test_what_a_database_grants_by_default_is_taken_back(
+    postgres: PostgresServer,
+) -> None:
+    """PGS-3.8: from tables that are added later as well."""
+    other = Collection("other", ("a",), (Column("a", "text"),), writers=frozenset())
+    with made_ledger(postgres) as ledger, ledger.session("postgres") as session:
+        for grantee in ("PUBLIC", ledger.roles.of("executor")):
+            session.execute(
+                f"ALTER DEFAULT PRIVILEGES FOR ROLE {ledger.roles.owner}"
+                f" GRANT ALL ON TABLES TO {grantee}".encode()
+            )
+        declare(session, schema=SCHEMA, collections=[other])
+        for sql in ("INSERT INTO other VALUES ('x')", "TRUNCATE other"):
+            assert outcome(ledger, "executor", plain(sql)) == DENIED
+        assert outcome(ledger, "executor", plain("SELECT * FROM other")) == "ok"
+        session.execute(f"DROP OWNED BY {ledger.roles.owner} CASCADE".encode())
 
 
 def test_a_ledger_made_without_roles_is_handed_to_the_owners(
