@@ -81,11 +81,31 @@ def _is_revoked(session: Session, subject: Subject) -> bool:
     return session.execute(_IS_REVOKED, subject.token) != [(0,)]
 
 
+def _begin(session: Session, subject: Subject, how: str) -> bool:
+    """Begin a transaction and check in it; it is over when the token is revoked."""
+    session.execute(f"BEGIN {how}")
+    if _is_revoked(session, subject):
+        session.execute("ROLLBACK")
+        return False
+    return True
+
+
 def _act(session: Session, subject: Subject) -> Moves:
     session.execute(_STARTED, subject.token)
     yield "commit"
     session.execute("COMMIT")
     return True
+
+
+def _act_unless_stale(session: Session, subject: Subject) -> Moves:
+    """Start, or give False: what the transaction has read is old by now."""
+    try:
+        return (yield from _act(session, subject))
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname != "SQLITE_BUSY_SNAPSHOT":
+            raise
+        session.execute("ROLLBACK")
+        return False
 
 
 def check_then_act(session: Session, subject: Subject) -> Moves:
@@ -99,38 +119,26 @@ def check_then_act(session: Session, subject: Subject) -> Moves:
 
 def read_before_the_lock(session: Session, subject: Subject) -> Moves:
     """Read in a deferred transaction; when the write is refused, write again."""
-    session.execute("BEGIN DEFERRED")
-    if _is_revoked(session, subject):
-        session.execute("ROLLBACK")
+    if not _begin(session, subject, "DEFERRED"):
         return False
     yield "checked"
-    try:
-        return (yield from _act(session, subject))
-    except sqlite3.OperationalError:  # SQLITE_BUSY_SNAPSHOT: what was read is old
-        session.execute("ROLLBACK")
-        session.execute("BEGIN IMMEDIATE")
+    if (yield from _act_unless_stale(session, subject)):
+        return True
+    session.execute("BEGIN IMMEDIATE")
     return (yield from _act(session, subject))
 
 
 def refused_when_stale(session: Session, subject: Subject) -> Moves:
     """Read in a deferred transaction, and take its refusal for what it is."""
-    session.execute("BEGIN DEFERRED")
-    if _is_revoked(session, subject):
-        session.execute("ROLLBACK")
+    if not _begin(session, subject, "DEFERRED"):
         return False
     yield "checked"
-    try:
-        return (yield from _act(session, subject))
-    except sqlite3.OperationalError:
-        session.execute("ROLLBACK")
-        return False
+    return (yield from _act_unless_stale(session, subject))
 
 
 def ours(session: Session, subject: Subject) -> Moves:
     """Take the lock, then read."""
-    session.execute("BEGIN IMMEDIATE")
-    if _is_revoked(session, subject):
-        session.execute("ROLLBACK")
+    if not _begin(session, subject, "IMMEDIATE"):
         return False
     yield "checked"
     return (yield from _act(session, subject))
