@@ -20,7 +20,15 @@ from stage3.records import EXECUTION
 from tests.postgres_server import PostgresServer
 from tokens.state.collections import TOKEN_COLLECTIONS
 
-__all__ = ["COLLECTIONS", "INSERT", "LEDGER_ID", "Ledger", "Writer", "made_ledger"]
+__all__ = [
+    "COLLECTIONS",
+    "COLUMNS",
+    "INSERT",
+    "LEDGER_ID",
+    "Ledger",
+    "Writer",
+    "made_ledger",
+]
 
 LEDGER_ID: Final = "ledger-of-the-tests"
 SCHEMA: Final = 'Led"ger'

@@ -21,6 +21,7 @@ from audit.store.postgres.owning import as_owner, create, declare, grant, run
 from audit.store.postgres.roles import MAY_APPEND, Roles
 from tests.postgres_ledgers import (
     COLLECTIONS,
+    COLUMNS,
     INSERT,
     LEDGER_ID,
     SCHEMA,
@@ -373,9 +374,11 @@ OWNERS_SLIPS: Final = (
     ),
     "UPDATE entry SET leaf_index = 7 WHERE leaf_index IS NOT NULL",
     "UPDATE entry SET leaf_index = null",
-    "UPDATE entry SET data = data",
-    "UPDATE entry SET state = 'other'",
-    "UPDATE entry SET writer_seq = 9",
+    *(
+        f"UPDATE entry SET {column} = {column} WHERE leaf_index IS NULL"
+        for column in COLUMNS.split(", ")
+    ),
+    "UPDATE entry SET id = DEFAULT WHERE leaf_index IS NULL",
     "UPDATE head SET size = size - 1",
     "UPDATE head SET time_us = time_us - 1",
     """INSERT INTO entry (stream, stream_index, time_us, type, state, leaf_hash, data,
