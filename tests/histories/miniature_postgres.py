@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RIGHT", "WRONG", "PostgresBench"]
 
 _TABLES = (
+    "DROP TABLE IF EXISTS token, stop, entry",
     "CREATE TABLE token (name text PRIMARY KEY, usr text, revoked int)",
     "CREATE TABLE stop (kind text, name text)",
     """CREATE TABLE entry
@@ -73,7 +74,7 @@ class PostgresBench:
     url: str
 
     def create(self) -> PostgresBench:
-        """Make its tables."""
+        """Make its tables anew."""
         with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in _TABLES:
                 connection.execute(statement.encode())

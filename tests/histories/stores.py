@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["STORE_KINDS", "Place", "fresh_database", "place_for", "url_in"]
+__all__ = ["STORE_KINDS", "Place", "place_for", "url_in"]
 
 STORE_KINDS = ("sqlite", "postgresql")
 
@@ -44,16 +44,12 @@ def place_for(kind: str) -> Iterator[Place]:
     with ExitStack() as stack:
         folder = stack.enter_context(fast_folder())
         board = stack.enter_context(Board(folder / "board"))
-        url = (
-            url_in(folder)
-            if kind == "sqlite"
-            else stack.enter_context(fresh_database())
-        )
+        url = url_in(folder) if kind == "sqlite" else stack.enter_context(_database())
         yield Place(folder, board, url)
 
 
 @contextmanager
-def fresh_database() -> Iterator[str]:
+def _database() -> Iterator[str]:
     """Make a PostgreSQL database that is nobody else's, and give its address."""
     reason = why_no_postgres()
     if reason is not None:

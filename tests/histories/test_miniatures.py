@@ -8,6 +8,7 @@ wrong must be found late in at least one of them, what is right in none.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +16,8 @@ import pytest
 from tests.histories import miniature_sqlite
 from tests.histories.miniature import interleave, under_load
 from tests.histories.miniature_sqlite import SqliteBench
-from tests.histories.stores import fresh_database
 from tests.oracles.fast_folder import fast_folder
-from tests.postgres_server import why_no_postgres
+from tests.postgres_server import postgres_server, why_no_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +41,19 @@ Note = "Callable[[str, object], None]"
 
 @contextmanager
 def bench_of(kind: str) -> Iterator[Bench]:
-    """Make an empty database with the tables of a miniature."""
+    """Give a database with the tables of a miniature, all of them empty."""
     if kind == "sqlite":
         with fast_folder() as folder:
             yield SqliteBench(folder / "miniature.db").create()
         return
-    with fresh_database() as url:
-        yield miniature_postgres.PostgresBench(url).create()
+    yield miniature_postgres.PostgresBench(_database()).create()
+
+
+@cache
+def _database() -> str:
+    """Make a database for all of them; it goes with its server."""
+    server = postgres_server()
+    return server.url(server.fresh_database())
 
 
 def named(variants: dict[tuple[str, str], Variant]) -> list[object]:
