@@ -53,6 +53,7 @@ local all all scram-sha-256
 """
 # Ends the server and removes its folder when whoever started it is gone without a word.
 _KEEPER: Final = """
+trap '' TERM INT HUP
 read -r word && exit
 pid=$(head -n 1 "$1/data/postmaster.pid") && kill -QUIT "$pid"
 for turn in 1 2 3 4 5 6 7 8 9; do kill -0 "$pid" && sleep 0.2 || break; done
