@@ -56,9 +56,7 @@ LATE_IMPORTS: Final = {
     ),
     "lazy WebAssembly engine": re.compile(r"stage3\.isolation\.wasm\.tier:_machine"),
     "lazy stores": re.compile(r"audit\.store\.opening:\w+"),
-    "what a box has loaded": re.compile(
-        r"stage3\.isolation\.process\.preload:preload"
-    ),
+    "what a box has loaded": re.compile(r"stage3\.isolation\.process\.preload:preload"),
     "validator compilation": re.compile(r"stage2_domains\.schema:\w+"),
     "loader of domain entry points": re.compile(
         r"stage2_domains\.(registry|entry_points|trusted):\w+"
