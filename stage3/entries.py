@@ -153,6 +153,7 @@ class Scribe:
             },
             "parameters": parameters,
             "domain_digest": "" if step.domain is None else step.domain.digest,
+            "tier": "" if step.domain is None else step.domain.tier,
             "heads": _heads(snapshot),
         }
         return (

@@ -244,7 +244,7 @@ def make_large(folder: Path) -> None:
         ("sums.py", make_folder, "is not a file"),
         ("sums.py", make_pipe, "is not a file"),
         ("sums.py", make_large, "has more than 1048576 bytes"),
-        ("gone.py", lambda _folder: None, "No such file"),
+        ("gone.py", lambda _folder: None, "'gone.py' cannot be read: No such file"),
     ],
 )
 def test_links_and_what_is_no_file_are_refused(
