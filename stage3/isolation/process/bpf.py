@@ -6,7 +6,7 @@ machines of ``.syscalls`` are little-endian, and so are the bytes.
 Every block of the program tests one system call and ends in a return of its own, so
 that no jump is longer than its block and the program can be read from top to bottom.
 
-Spec: BOX-1.3 to BOX-1.7. Source: linux/filter.h, linux/seccomp.h.
+Spec: BOX-1.3 to BOX-1.7, BOX-1.18, BOX-1.19. Source: linux/filter.h, linux/seccomp.h.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ INSTRUCTION_BYTES: Final = 8
 
 ALLOWED: Final = (
     "munmap",
-    "futex",
     "brk",
     "mremap",
-    "clock_gettime",
     "gettimeofday",
     "time",
     "getpid",
@@ -60,6 +58,14 @@ _ADVICE: Final = (4, 8, 14)
 
 Others reach beyond the process: as root, MADV_HWPOISON takes pages from the machine.
 """
+_WAKING: Final = (1, 129)
+"""FUTEX_WAKE, FUTEX_WAKE | FUTEX_PRIVATE_FLAG: what releasing a lock asks for.
+
+There is one thread, so that waiting for a lock would be nothing but a way to sleep:
+to be asleep means to have replied, and the host relies on it.
+"""
+_CLOCKS: Final = 16
+"""Clocks of the machine and the caller's own; others belong to some other process."""
 
 
 def filter_program(machine: str, *, reply_fd: int) -> bytes:
@@ -91,7 +97,9 @@ def filter_program(machine: str, *, reply_fd: int) -> bytes:
         program += _when(numbers[name], _first_argument_is(reply_fd))
     for name in ("mmap", "mprotect"):
         program += _when(numbers[name], _not_executable())
-    program += _when(numbers["madvise"], _advice_is_listed())
+    program += _when(numbers["madvise"], _is_listed(2, _ADVICE))
+    program += _when(numbers["futex"], _is_listed(1, _WAKING))
+    program += _when(numbers["clock_gettime"], _clock_is_nobody_elses())
     # (3) What does not.
     for name in ALLOWED:
         if name in numbers:
@@ -121,11 +129,16 @@ def _not_executable() -> list[_Instruction]:
     return [_low(2), (_ANY_BIT, 0, 1, _PROT_EXEC), _KILL, _ALLOW]
 
 
-def _advice_is_listed() -> list[_Instruction]:
-    """The third argument is an ``int``: the kernel looks at its lower half only."""
-    count = len(_ADVICE)
-    tests = [(_EQUAL, count - i, 0, advice) for i, advice in enumerate(_ADVICE)]
-    return [_low(2), *tests, _KILL, _ALLOW]
+def _is_listed(argument: int, values: tuple[int, ...]) -> list[_Instruction]:
+    """The argument is an ``int``: the kernel looks at its lower half only."""
+    count = len(values)
+    tests = [(_EQUAL, count - i, 0, value) for i, value in enumerate(values)]
+    return [_low(argument), *tests, _KILL, _ALLOW]
+
+
+def _clock_is_nobody_elses() -> list[_Instruction]:
+    """The first argument is an ``int``; a negative one names a process or a file."""
+    return [_low(0), (_AT_LEAST, 0, 1, _CLOCKS), _KILL, _ALLOW]
 
 
 def _low(argument: int) -> _Instruction:

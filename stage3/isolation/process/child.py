@@ -19,8 +19,7 @@ from stage2_domains.contract import Budget, DomainResult
 from stage2_domains.parameters import IsolatedParameters
 from stage3.isolation.answers import failure_of, outcome_of
 from stage3.isolation.interface import (
-    BoxOutcome,
-    InfraFailure,
+    DomainFailed,
     Violation,
     ViolationKind,
 )
@@ -32,6 +31,8 @@ from stage3.isolation.process.tripwire import REPLY_FD, Tripwire, reply_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from stage3.isolation.process.replies import Reply
 
 __all__ = ["MEMORY_FACTOR", "MODULE", "run_child"]
 
@@ -106,7 +107,7 @@ def _lock(budget: Budget, filters: bytes, memory: int) -> None:
 
 def _outcome(
     request: Request, codes: Mapping[str, CodeType], tripwire: Tripwire
-) -> BoxOutcome:
+) -> Reply:
     """Run the request and judge what came of it; nothing of the domain leaves."""
     try:
         tripwire.arm(loading=True)
@@ -147,10 +148,10 @@ def _loaded(
     return found() if callable(found) else found
 
 
-def _called(domain: object, request: Request) -> BoxOutcome:
+def _called(domain: object, request: Request) -> Reply:
     invoke = getattr(domain, "invoke", None)
     if not callable(invoke):
-        return InfraFailure("the class named by the domain has no invoke")
+        return DomainFailed("the class named by the domain has no invoke", 0)
     given = IsolatedParameters(request.parameters)
     answer: DomainResult = invoke(request.method, given)
     outcome = outcome_of(answer, request.budget)

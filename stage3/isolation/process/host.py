@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stage2_domains.source import DomainSource
     from stage3.isolation.process.level import Level
 
-__all__ = ["Child", "Zygote", "ZygoteGoneError"]
+__all__ = ["Child", "Look", "Zygote", "ZygoteGoneError"]
 
 _START_MS: Final = 20_000
 """How long a zygote or a child may take to be there; usually 0.1 s and 1 ms."""
@@ -81,13 +81,49 @@ class Child:
         self.end.close()
         os.close(self.pidfd)
 
-    def peak_bytes(self) -> int | None:
-        """Return the most virtual memory it had at once; ``None`` when it is gone."""
+    def look(self) -> Look:
+        """Look at the process: what it is doing, and the most memory it had at once."""
         try:
-            pid = _field(f"/proc/self/fdinfo/{self.pidfd}", b"Pid:")
-            return _field(f"/proc/{pid}/status", b"VmPeak:") * 1024
-        except (OSError, ValueError, IndexError):
+            about = _read(f"/proc/self/fdinfo/{self.pidfd}")
+            text = _read(f"/proc/{_word(about, b'Pid:').decode()}/status")
+        except OSError:
+            return Look("", None)
+        peak = _word(text, b"VmPeak:")
+        return Look(
+            state=_word(text, b"State:").decode(),
+            peak_bytes=int(peak) * 1024 if peak else None,
+        )
+
+    def stirs(self, wait_ms: int, *, listen: bool) -> bool:
+        """Wait, and say whether it has ended or, if we listen, said something more."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        if listen:
+            poll.register(self.end, select.POLLIN)
+        return bool(poll.poll(wait_ms))
+
+    def unread(self) -> bytes | None:
+        """Return a byte that was said and not read; ``b""`` when it is gone."""
+        try:
+            return self.end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
             return None
+        except OSError:
+            return b""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the kernel says of a child at one moment.
+
+    Attributes:
+        state: ``S`` asleep, ``R`` busy, ``Z`` ended and so on; "" when it cannot be
+            looked at, because it is gone or because this system hides processes.
+        peak_bytes: The most virtual memory it had at once; ``None`` when not known.
+    """
+
+    state: str
+    peak_bytes: int | None
 
 
 class Zygote:
@@ -258,14 +294,18 @@ class Zygote:
                 raise ZygoteGoneError("the zygote says what it should not")
 
 
-def _field(path: str, name: bytes) -> int:
-    """Return the number that follows a name in a file of the kernel."""
+def _read(path: str) -> bytes:
+    """Read the beginning of a file of the kernel."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        text = os.read(descriptor, 4_096)
+        return os.read(descriptor, 4_096)
     finally:
         os.close(descriptor)
-    return int(text.partition(name)[2].split(maxsplit=1)[0])
+
+
+def _word(text: bytes, name: bytes) -> bytes:
+    """Return the word that follows a name; nothing when there is no such name."""
+    return (text.partition(name)[2].split(maxsplit=1) or [b""])[0]
 
 
 def _start(control: int, level: Level) -> subprocess.Popen[bytes]:

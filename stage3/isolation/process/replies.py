@@ -10,16 +10,14 @@ Spec: BOX-6.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from stage2_domains.canonical import MAX_INTEGER, canonical_bytes
 from stage2_domains.errors import ValueRefusedError
 from stage3.isolation.interface import (
     MAX_DETAIL_CHARS,
     MAX_MESSAGE_CHARS,
-    BoxOutcome,
     DomainFailed,
-    InfraFailure,
     Ok,
     ResultRefused,
     Violation,
@@ -32,7 +30,10 @@ if TYPE_CHECKING:
     from stage2_domains.canonical import JsonObject, JsonValue
     from stage2_domains.contract import Budget
 
-__all__ = ["MAX_LINE_BYTES", "reply_bytes", "reply_outcome"]
+__all__ = ["MAX_LINE_BYTES", "Reply", "reply_bytes", "reply_outcome"]
+
+Reply: TypeAlias = Ok | DomainFailed | ResultRefused | Violation
+"""What a child may say. That the box broke is the host's word alone."""
 
 MAX_LINE_BYTES: Final = 8_192
 """The longest first line of a reply."""
@@ -42,8 +43,8 @@ _SOURCES: Final = frozenset(get_args(ViolationSource))
 _KINDS: Final = frozenset(map(str, ViolationKind))
 
 
-def reply_bytes(outcome: BoxOutcome) -> bytes:
-    """Encode an outcome; runs in the child."""
+def reply_bytes(outcome: Reply) -> bytes:
+    """Encode what came of a call; runs in the child."""
     match outcome:
         case Ok():
             said: dict[str, object] = {"units": outcome.reported_units}
@@ -57,11 +58,9 @@ def reply_bytes(outcome: BoxOutcome) -> bytes:
             kind, source = str(outcome.kind), outcome.source
             said = {"detail": outcome.detail, "kind": kind, "source": source}
             return _line("violation", said)
-        case InfraFailure():
-            return _line("broken", {"message": outcome.reason})
 
 
-def reply_outcome(reply: bytes, budget: Budget) -> BoxOutcome:
+def reply_outcome(reply: bytes, budget: Budget) -> Reply:
     """Decode a reply; believes nothing.
 
     Args:
@@ -111,7 +110,7 @@ def _ok(said: JsonObject, result: bytes, budget: Budget) -> Ok:
     return Ok(result, size, units)
 
 
-def _without_answer(kind: JsonValue, said: JsonObject, budget: Budget) -> BoxOutcome:
+def _without_answer(kind: JsonValue, said: JsonObject, budget: Budget) -> Reply:
     if kind == "violation":
         return _violation(said)
     if kind == "failed":
@@ -122,8 +121,6 @@ def _without_answer(kind: JsonValue, said: JsonObject, budget: Budget) -> BoxOut
     message = _text(said["message"], MAX_MESSAGE_CHARS)
     if kind == "refused":
         return ResultRefused(message)
-    if kind == "broken":
-        return InfraFailure(message)
     raise ValueRefusedError("an unknown outcome")
 
 

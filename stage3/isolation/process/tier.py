@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from stage3.isolation.events import GUARD_EVENT
@@ -53,6 +54,12 @@ _MS: Final = 1_000_000
 _MIB: Final = 1024 * 1024
 _SEND_MS: Final = 20_000
 """How long a child may take to read its request; it is our own code until then."""
+
+_REST_MS: Final = 1_000
+"""How long a child may take to be at rest after its reply; usually it is already."""
+
+_RESTING: Final = frozenset({"S", ""})
+"""States in which there is nothing to wait for: asleep, or not to be looked at."""
 
 _SLACK_BYTES: Final = 4 * _MIB
 """Memory the box itself may have taken since the zygote was measured."""
@@ -188,25 +195,34 @@ class ProcessIsolation:
         budget = request.budget
         cap = MAX_LINE_BYTES + 1 + budget.result_bytes
         frame = FrameReader(cap, deadline).read(child.end)
-        peak = child.peak_bytes()
+        seen = _at_rest(child, frame)
         child.kill()
-        room = budget.memory_mb * _MIB + _SLACK_BYTES + 4 * len(request.parameters)
-        if not isinstance(frame, bytes | Closed) or not frame:
-            outcome = _unsaid(frame, budget)
-        elif isinstance(frame, Closed):
-            with self._lock:
-                if self._zygote is not zygote:
-                    return InfraFailure("the box was closed during the call")
-                outcome = violation_of_status(zygote.status(child))
-        else:
+        if isinstance(frame, Closed) or (seen.ended and not seen.more):
+            outcome = self._ending(zygote, child)
+        elif seen.more:
+            outcome = _second_reply(child, budget)
+        elif isinstance(frame, bytes) and frame:
             outcome = reply_outcome(frame, budget)
-        if isinstance(outcome, Violation):
+        else:
+            outcome = _unsaid(frame, budget)
+        if isinstance(outcome, Violation | InfraFailure):
             return outcome
-        if peak is not None and peak - zygote.memory > room:
-            used = (peak - zygote.memory) // _MIB
+        if seen.busy:
+            what = f"busy for {_REST_MS} ms after its answer"
+            return Violation(ViolationKind.BUDGET_WALL, what, "budget")
+        room = budget.memory_mb * _MIB + _SLACK_BYTES + 4 * len(request.parameters)
+        if seen.peak_bytes is not None and seen.peak_bytes - zygote.memory > room:
+            used = (seen.peak_bytes - zygote.memory) // _MIB
             what = f"{used} MiB of memory, at most {budget.memory_mb} are allowed"
             return Violation(ViolationKind.BUDGET_MEMORY, what, "budget")
         return outcome
+
+    def _ending(self, zygote: Zygote, child: Child) -> BoxOutcome:
+        """Name the end of a child that should have waited to be killed."""
+        with self._lock:
+            if self._zygote is not zygote:
+                return InfraFailure("the box was closed during the call")
+            return violation_of_status(zygote.status(child))
 
     # The zygote -------------------------------------------------------------------
 
@@ -255,6 +271,60 @@ def _send(child: Child, data: bytes) -> None:
 
 def _deadline(wall_ms: int) -> Deadline:
     return Deadline(time.monotonic_ns() + wall_ms * _MS, time.monotonic_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a child was doing when its reply was in.
+
+    Attributes:
+        peak_bytes: The most virtual memory it had at once; ``None`` when not known.
+        busy: It was not at rest in all the time it was given.
+        ended: The process was gone.
+        more: It had said something after its reply.
+    """
+
+    peak_bytes: int | None
+    busy: bool = False
+    ended: bool = False
+    more: bool = False
+
+
+def _at_rest(child: Child, frame: Frame) -> _Seen:
+    """Wait until a child that has replied is at rest: asleep, gone, or speaking again.
+
+    The filter lets a child sleep in one call only, in which it waits to be killed. One
+    that is at rest and silent therefore does nothing more; one that is not has written
+    its reply itself and may be hiding what comes after it.
+
+    Source:
+        BOX-7.10.
+    """
+    look = child.look()
+    if not isinstance(frame, bytes | TooLarge):
+        return _Seen(look.peak_bytes)
+    listen = isinstance(frame, bytes)  # else the rest of the frame is still there
+    deadline = _deadline(_REST_MS)
+    while look.state not in _RESTING and deadline.left_ns():
+        if child.stirs(1, listen=listen):
+            break
+        look = child.look()
+    unread = child.unread() if listen else None
+    return _Seen(
+        look.peak_bytes,
+        busy=not deadline.left_ns() and look.state not in _RESTING,
+        ended=unread == b"" or child.stirs(0, listen=False),
+        more=bool(unread),
+    )
+
+
+def _second_reply(child: Child, budget: Budget) -> Violation:
+    """Judge a child that said something after its reply; it has been killed."""
+    frame = FrameReader(MAX_LINE_BYTES, _deadline(_REST_MS)).read(child.end)
+    outcome = reply_outcome(frame, budget) if isinstance(frame, bytes) else None
+    if isinstance(outcome, Violation):
+        return outcome
+    return Violation(ViolationKind.INTEGRITY, "wrote more than one reply", "integrity")
 
 
 def _unsaid(frame: Frame, budget: Budget) -> BoxOutcome:

@@ -139,7 +139,7 @@ class Tripwire:
         try:
             sys.setrecursionlimit(sys.getrecursionlimit() + _RESERVE)
             noticed = self.settle() or _NAMELESS
-            send_frame(REPLY_FD, reply_bytes(noticed))
+            reply_and_wait(reply_bytes(noticed))
         finally:
             os._exit(0)
 

@@ -29,6 +29,11 @@ ARGUMENTS: Final = (
     *((value, 0, 0, 0, 0, 0) for value in (0, 1, 2, 3, 4, 3 | 1 << 31, 3 | 1 << 32)),
     *((3, 0, value, 0, 0, 0) for value in (1, 2, 3, 4, 5, 7, 8, 14, 100, 101)),
     *((3, 0, value, 0, 0, 0) for value in (4 << 32, 1 << 32 | 8, 5 | 4 << 32)),
+    *(
+        (value, op, 0, 0, 0, 0)
+        for value in (15, 16)
+        for op in (0, 1, 129, 137, 1 << 32)
+    ),
     (2**64 - 1,) * 6,
 )
 
@@ -95,6 +100,33 @@ def test_memory_is_never_made_executable(machine: str) -> None:
             NUMBERS[machine][name], ARCH[machine], (0, 0, protection, 34, -1 % 2**64, 0)
         )
         assert verdict(machine, call) is not bool(protection & 4)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_locks_are_released_and_never_waited_for(machine: str) -> None:
+    """BOX-1.18."""
+    passing = {
+        operation
+        for operation in (*range(512), 1 | 256, 2**31 | 1, 2**32 - 1)
+        if verdict(
+            machine,
+            Call(NUMBERS[machine]["futex"], ARCH[machine], (0, operation, 0, 0, 0, 0)),
+        )
+    }
+    assert passing == {1, 129}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_clocks_of_others_are_not_read(machine: str) -> None:
+    """BOX-1.19: one step each side, and what C makes of a negative number."""
+    for clock, passes in (
+        *((0, True), (3, True), (15, True), (16, False)),
+        *((2**31, False), (2**32 - 1, False), (2**64 - 6, False), (1 << 32, True)),
+    ):
+        call = Call(
+            NUMBERS[machine]["clock_gettime"], ARCH[machine], (clock,) + (0,) * 5
+        )
+        assert verdict(machine, call) is passes
 
 
 @pytest.mark.parametrize("machine", MACHINES)
