@@ -24,7 +24,6 @@ from stage3.isolation.process import kernel
 from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
-    from stage2_domains.source import DomainSource
     from stage3.isolation.process.level import Level
 
 __all__ = ["Child", "Look", "Zygote", "ZygoteGoneError"]
@@ -32,6 +31,8 @@ __all__ = ["Child", "Look", "Zygote", "ZygoteGoneError"]
 _START_MS: Final = 20_000
 """How long a zygote or a child may take to be there; usually 0.1 s and 1 ms."""
 _END_S: Final = 5.0
+_OF_A_CHILD: Final = 2
+"""Descriptors that come with a child: its socket, and the one that stands for it."""
 
 _Message: TypeAlias = dict[str, str | int]
 
@@ -63,13 +64,11 @@ class Child:
         end: The host's end of its socket.
         pidfd: The descriptor that stands for the process.
         pid: Its number within the zygote's namespace.
-        codes: How many sources the zygote had compiled when it forked.
     """
 
     end: socket.socket
     pidfd: int
     pid: int
-    codes: int
 
     def kill(self) -> None:
         """Kill the process, whatever it is doing, and let go of it."""
@@ -138,7 +137,6 @@ class Zygote:
 
     __slots__ = (
         "_children",
-        "_codes",
         "_control",
         "_ordered",
         "_process",
@@ -148,11 +146,15 @@ class Zygote:
 
     def __init__(self, level: Level) -> None:
         self._children: deque[Child] = deque()
-        self._codes: dict[str, int] = {}
         self._statuses: dict[int, int] = {}
         self._ordered = 0
         self.memory = 0
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._control, theirs = socket.socketpair(
+                socket.AF_UNIX, socket.SOCK_SEQPACKET
+            )
+        except OSError as error:
+            raise ZygoteGoneError("the zygote could not be started") from error
         with theirs:
             try:
                 self._process = _start(theirs.fileno(), level)
@@ -197,27 +199,6 @@ class Zygote:
             return False
         return True
 
-    def has(self, child: Child, digest: str) -> bool:
-        """Whether a child has a source compiled."""
-        return self._codes.get(digest, child.codes + 1) <= child.codes
-
-    def load(self, source: DomainSource) -> None:
-        """Have a source compiled for later children; it is not waited for.
-
-        Raises:
-            ZygoteGoneError: It is gone.
-        """
-        if source.digest in self._codes:
-            return
-        self._codes[source.digest] = sys.maxsize
-        descriptor = os.memfd_create("domain", os.MFD_CLOEXEC)
-        try:
-            os.write(descriptor, source.code)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            self._send({"do": "load", "digest": source.digest}, descriptor)
-        finally:
-            os.close(descriptor)
-
     def status(self, child: Child) -> int | None:
         """Return the wait status of a child that has ended or is about to.
 
@@ -251,11 +232,9 @@ class Zygote:
         self._control.close()
         self._process.returncode = 0  # not a child of this process
 
-    def _send(self, message: _Message, *descriptors: int) -> None:
+    def _send(self, message: _Message) -> None:
         try:
-            socket.send_fds(
-                self._control, [json.dumps(message).encode()], list(descriptors)
-            )
+            self._control.send(json.dumps(message).encode())
         except OSError as error:
             raise ZygoteGoneError("the zygote is gone") from error
 
@@ -269,7 +248,7 @@ class Zygote:
             return False
         try:
             text, descriptors, _, _ = socket.recv_fds(
-                self._control, MAX_MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC
+                self._control, MAX_MESSAGE_BYTES, _OF_A_CHILD, socket.MSG_CMSG_CLOEXEC
             )
         except OSError as error:
             raise ZygoteGoneError("the zygote does not answer") from error
@@ -280,18 +259,24 @@ class Zygote:
 
     def _note(self, message: _Message, descriptors: list[int]) -> None:
         match message:
-            case {"pid": int(pid), "codes": int(codes)}:
+            case {"pid": int(pid)}:
                 self._ordered -= 1
-                end = socket.socket(fileno=descriptors[0])
-                self._children.append(Child(end, descriptors[1], pid, codes))
+                self._children.append(_child(pid, descriptors))
             case {"ended": int(pid), "status": int(status)}:
                 self._statuses[pid] = status
-            case {"loaded": str(digest), "position": int(position)}:
-                self._codes[digest] = position
             case {"memory": int(memory)}:
                 self.memory = memory
             case _:
                 raise ZygoteGoneError("the zygote says what it should not")
+
+
+def _child(pid: int, descriptors: list[int]) -> Child:
+    """Make a child of what came; the kernel drops descriptors there is no room for."""
+    if len(descriptors) == _OF_A_CHILD:
+        return Child(socket.socket(fileno=descriptors[0]), descriptors[1], pid)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    raise ZygoteGoneError("there are no descriptors left for a child")
 
 
 def _read(path: str) -> bytes:
@@ -329,6 +314,7 @@ def _start(control: int, level: Level) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # what is typed for the host is not for its boxes
     )
 
 

@@ -10,6 +10,7 @@ Spec: BOX-6.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from stage2_domains.canonical import MAX_INTEGER, canonical_bytes
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
     from stage2_domains.canonical import JsonObject, JsonValue
     from stage2_domains.contract import Budget
 
-__all__ = ["MAX_LINE_BYTES", "Reply", "reply_bytes", "reply_outcome"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "Compiled",
+    "Reply",
+    "compiled_outcome",
+    "reply_bytes",
+    "reply_outcome",
+]
 
 Reply: TypeAlias = Ok | DomainFailed | ResultRefused | Violation
 """What a child may say. That the box broke is the host's word alone."""
@@ -38,14 +46,28 @@ Reply: TypeAlias = Ok | DomainFailed | ResultRefused | Violation
 MAX_LINE_BYTES: Final = 8_192
 """The longest first line of a reply."""
 
+_COMPILED: Final = b'{"outcome":"compiled"}'
 _PRINTABLE: Final = re.compile(r"[ -~]+")
 _SOURCES: Final = frozenset(get_args(ViolationSource))
 _KINDS: Final = frozenset(map(str, ViolationKind))
 
 
-def reply_bytes(outcome: Reply) -> bytes:
-    """Encode what came of a call; runs in the child."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A source was compiled.
+
+    Attributes:
+        code: What a child can make a code object of. The host never does.
+    """
+
+    code: bytes = field(repr=False)
+
+
+def reply_bytes(outcome: Reply | Compiled) -> bytes:
+    """Encode what came of a request; runs in the child."""
     match outcome:
+        case Compiled():
+            return _COMPILED + b"\n" + outcome.code
         case Ok():
             said: dict[str, object] = {"units": outcome.reported_units}
             return _line("ok", said) + b"\n" + outcome.result
@@ -85,6 +107,22 @@ def reply_outcome(reply: bytes, budget: Budget) -> Reply:
         return _without_answer(kind, said, budget)
     except ValueRefusedError as error:
         return ResultRefused(f"the box's reply is not a reply: {error}")
+
+
+def compiled_outcome(reply: bytes, budget: Budget) -> Reply | Compiled:
+    """Decode the reply to an order to compile, which no code of a domain wrote.
+
+    Args:
+        reply: The payload of one frame.
+        budget: As in ``reply_outcome``.
+    """
+    line, _, code = reply.partition(b"\n")
+    if line == _COMPILED and code:
+        return Compiled(code)
+    outcome = reply_outcome(reply, budget)
+    if isinstance(outcome, Ok):
+        return ResultRefused("the box's reply is not a reply: nothing was called")
+    return outcome
 
 
 def _line(outcome: str, said: dict[str, object]) -> bytes:

@@ -1,7 +1,7 @@
 """What the host asks of a child: one call of one method of one domain.
 
-A request is a line of canonical JSON, then the source text where the child does not
-have it compiled, then the parameters. The host is believed.
+A request is a line of canonical JSON, then the domain's code, then the parameters. The
+host is believed.
 
 Spec: BOX-5.
 """
@@ -25,15 +25,16 @@ MAX_MESSAGE_BYTES: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call.
+    """One call, or the order to compile what is to be called.
 
     Attributes:
-        digest: The source's digest; a child may have it compiled already.
+        digest: The source's digest.
         entry: The dotted name of the class within the source.
         method: The method's name.
         budget: What the call may use.
-        code: The source text, or nothing where the child has it.
-        parameters: Canonical JSON of an object.
+        code: The source text, or what a child made of it earlier.
+        parameters: Canonical JSON of an object; nothing where there is no call.
+        is_compiled: ``code`` is to be run. Otherwise it is to be compiled and not run.
     """
 
     digest: str
@@ -42,10 +43,20 @@ class Request:
     budget: Budget
     code: bytes
     parameters: bytes
+    is_compiled: bool
 
-    def without_code(self) -> Request:
-        """Return the same request for a child that has the source compiled."""
-        return replace(self, code=b"")
+    @property
+    def room(self) -> int:
+        """Bytes of memory that the request itself may take in the child."""
+        return 4 * (len(self.code) + len(self.parameters))
+
+    def to_compile(self) -> Request:
+        """Return the order to compile the code; no parameters go with it."""
+        return replace(self, parameters=b"", is_compiled=False)
+
+    def with_code(self, code: bytes) -> Request:
+        """Return the same call with compiled code."""
+        return replace(self, code=code, is_compiled=True)
 
     def to_bytes(self) -> bytes:
         """Encode the request; runs in the host."""
@@ -53,6 +64,7 @@ class Request:
             {
                 "budget": asdict(self.budget),
                 "code": len(self.code),
+                "compiled": self.is_compiled,
                 "digest": self.digest,
                 "entry": self.entry,
                 "method": self.method,
@@ -73,4 +85,5 @@ class Request:
             budget=Budget(**cast("dict[str, int]", said["budget"])),
             code=rest[:size],
             parameters=rest[size:],
+            is_compiled=said["compiled"] is True,
         )

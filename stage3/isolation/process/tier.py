@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from stage3.isolation.events import GUARD_EVENT
 from stage3.isolation.interface import (
@@ -35,16 +35,24 @@ from stage3.isolation.process.frames import (
 )
 from stage3.isolation.process.host import Child, Zygote, ZygoteGoneError
 from stage3.isolation.process.level import probe
-from stage3.isolation.process.replies import MAX_LINE_BYTES, reply_outcome
+from stage3.isolation.process.replies import (
+    MAX_LINE_BYTES,
+    Compiled,
+    compiled_outcome,
+    reply_outcome,
+)
 from stage3.isolation.process.requests import Request
+from stage3.isolation.process.rest import REST_MS, at_rest, second_reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stage2_domains.contract import Budget
     from stage2_domains.registry import RegisteredDomain
-    from stage2_domains.source import DomainSource
     from stage3.isolation.interface import Attained
     from stage3.isolation.process.frames import Frame
     from stage3.isolation.process.level import Level
+    from stage3.isolation.process.rest import Seen
 
 __all__ = ["TIER", "ProcessIsolation"]
 
@@ -55,14 +63,32 @@ _MIB: Final = 1024 * 1024
 _SEND_MS: Final = 20_000
 """How long a child may take to read its request; it is our own code until then."""
 
-_REST_MS: Final = 1_000
-"""How long a child may take to be at rest after its reply; usually it is already."""
+MAX_CODE_BYTES: Final = 8 * _MIB
+"""The most that may come of compiling one source."""
 
-_RESTING: Final = frozenset({"S", ""})
-"""States in which there is nothing to wait for: asleep, or not to be looked at."""
+_KEPT_BYTES: Final = 64 * _MIB
+"""Compiled sources that are kept for later calls."""
 
 _SLACK_BYTES: Final = 4 * _MIB
 """Memory the box itself may have taken since the zygote was measured."""
+
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order(Generic[_Answer]):
+    """What is asked of one child, and how its reply is read.
+
+    Attributes:
+        request: What it is sent.
+        most: Bytes that its reply may have beside the first line.
+        judge: Makes an answer of its reply.
+    """
+
+    request: Request
+    most: int
+    judge: Callable[[bytes, Budget], _Answer]
 
 
 class ProcessIsolation:
@@ -81,7 +107,15 @@ class ProcessIsolation:
         ValueError: The kernel does not grant what a box needs; ``level.refusal``.
     """
 
-    __slots__ = ("_is_closed", "_level", "_lock", "_pid", "_spares", "_zygote")
+    __slots__ = (
+        "_codes",
+        "_is_closed",
+        "_level",
+        "_lock",
+        "_pid",
+        "_spares",
+        "_zygote",
+    )
 
     def __init__(self, *, spares: int = 2, level: Level | None = None) -> None:
         self._level = probe() if level is None else level
@@ -92,6 +126,7 @@ class ProcessIsolation:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._zygote: Zygote | None = None
+        self._codes: dict[str, bytes] = {}
 
     @property
     def tier(self) -> str:
@@ -135,10 +170,18 @@ class ProcessIsolation:
         if parameters[:1] + parameters[-1:] != b"{}":
             return InfraFailure("the parameters are not the bytes of a JSON object")
         request = Request(
-            source.digest, source.entry, method, budget, source.code, parameters
+            digest=source.digest,
+            entry=source.entry,
+            method=method,
+            budget=budget,
+            code=source.code,
+            parameters=parameters,
+            is_compiled=False,
         )
         try:
-            return self._ask(source, request)
+            return self._run(request)
+        except BoxInterrupt:
+            raise
         except KeyboardInterrupt:
             raise BoxInterrupt from None
 
@@ -150,72 +193,93 @@ class ProcessIsolation:
 
     # One call ---------------------------------------------------------------------
 
-    def _ask(self, source: DomainSource, request: Request) -> BoxOutcome:
+    def _run(self, request: Request) -> BoxOutcome:
+        """Compile what was never called before, in a child of its own; then call."""
+        code = self._codes.get(request.digest)
+        if code is None:
+            order = _Order(request.to_compile(), MAX_CODE_BYTES, compiled_outcome)
+            made = self._ask(order)
+            if not isinstance(made, Compiled):
+                return made
+            code = made.code
+            self._keep(request.digest, code)
+        call = request.with_code(code)
+        return self._ask(_Order(call, request.budget.result_bytes, reply_outcome))
+
+    def _keep(self, digest: str, code: bytes) -> None:
+        with self._lock:
+            self._codes[digest] = code
+            while sum(map(len, self._codes.values())) > _KEPT_BYTES:
+                del self._codes[next(iter(self._codes))]
+
+    def _ask(self, order: _Order[_Answer]) -> _Answer | BoxOutcome:
         zygote: Zygote | None = None
         child: Child | None = None
+        outcome: _Answer | BoxOutcome | None = None
         try:
             with self._own_lock():
                 zygote, child = self._take()
-            if zygote.has(child, source.digest):
-                request = request.without_code()
             try:
-                _send(child, request.to_bytes())
+                _send(child, order.request.to_bytes())
             except OSError:
                 return InfraFailure("the child ended before it was asked")
-            deadline = _deadline(request.budget.wall_ms)
-            outcome = self._answer(zygote, child, request, deadline)
-            self._prepare(zygote, source, outcome)
+            outcome = self._answer(zygote, child, order)
+            self._make_ready(zygote)
         except ZygoteGoneError as error:
             with self._lock:
                 if self._zygote is zygote:
                     self._discard()
-            return InfraFailure(str(error))
+            # What is known of this call stays true without a zygote for the next.
+            return InfraFailure(str(error)) if outcome is None else outcome
+        except KeyboardInterrupt:
+            seen = outcome if isinstance(outcome, Violation) else None
+            raise BoxInterrupt(seen) from None
         finally:
             if child is not None:
                 child.kill()
                 child.release()
         return outcome
 
-    def _prepare(
-        self, zygote: Zygote, source: DomainSource, outcome: BoxOutcome
-    ) -> None:
-        """Make ready for the next call: a child, and this source compiled for it.
-
-        The zygote compiles only what a child has compiled without harm before.
-        """
+    def _make_ready(self, zygote: Zygote) -> None:
+        """Have children made for the next calls."""
         with self._lock:
             if self._zygote is zygote:
-                if not isinstance(outcome, Violation):
-                    zygote.load(source)
                 zygote.top_up(self._spares)
 
     def _answer(
-        self, zygote: Zygote, child: Child, request: Request, deadline: Deadline
-    ) -> BoxOutcome:
-        budget = request.budget
-        cap = MAX_LINE_BYTES + 1 + budget.result_bytes
-        frame = FrameReader(cap, deadline).read(child.end)
-        seen = _at_rest(child, frame)
+        self, zygote: Zygote, child: Child, order: _Order[_Answer]
+    ) -> _Answer | BoxOutcome:
+        budget = order.request.budget
+        cap = MAX_LINE_BYTES + 1 + order.most
+        frame = FrameReader(cap, _deadline(budget.wall_ms)).read(child.end)
+        seen = at_rest(child, frame)
         child.kill()
-        if isinstance(frame, Closed) or (seen.ended and not seen.more):
+        outcome: _Answer | BoxOutcome
+        if isinstance(frame, Closed) or (seen.has_ended and not seen.said_more):
             outcome = self._ending(zygote, child)
-        elif seen.more:
-            outcome = _second_reply(child, budget)
+        elif seen.said_more:
+            outcome = second_reply(child, budget)
         elif isinstance(frame, bytes) and frame:
-            outcome = reply_outcome(frame, budget)
+            outcome = order.judge(frame, budget)
         else:
-            outcome = _unsaid(frame, budget)
+            outcome = _unsaid(frame, budget, order.most)
         if isinstance(outcome, Violation | InfraFailure):
             return outcome
-        if seen.busy:
-            what = f"busy for {_REST_MS} ms after its answer"
+        return self._excess(zygote, seen, order.request) or outcome
+
+    def _excess(self, zygote: Zygote, seen: Seen, request: Request) -> Violation | None:
+        """Say what a child took too much of, although it answered."""
+        budget = request.budget
+        if seen.is_busy:
+            what = f"busy for {REST_MS} ms after its answer"
             return Violation(ViolationKind.BUDGET_WALL, what, "budget")
-        room = budget.memory_mb * _MIB + _SLACK_BYTES + 4 * len(request.parameters)
-        if seen.peak_bytes is not None and seen.peak_bytes - zygote.memory > room:
-            used = (seen.peak_bytes - zygote.memory) // _MIB
-            what = f"{used} MiB of memory, at most {budget.memory_mb} are allowed"
-            return Violation(ViolationKind.BUDGET_MEMORY, what, "budget")
-        return outcome
+        if seen.peak_bytes is None:
+            return None
+        taken = seen.peak_bytes - zygote.memory
+        if taken <= budget.memory_mb * _MIB + _SLACK_BYTES + request.room:
+            return None
+        what = f"{taken // _MIB} MiB of memory, at most {budget.memory_mb} are allowed"
+        return Violation(ViolationKind.BUDGET_MEMORY, what, "budget")
 
     def _ending(self, zygote: Zygote, child: Child) -> BoxOutcome:
         """Name the end of a child that should have waited to be killed."""
@@ -273,68 +337,13 @@ def _deadline(wall_ms: int) -> Deadline:
     return Deadline(time.monotonic_ns() + wall_ms * _MS, time.monotonic_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What a child was doing when its reply was in.
-
-    Attributes:
-        peak_bytes: The most virtual memory it had at once; ``None`` when not known.
-        busy: It was not at rest in all the time it was given.
-        ended: The process was gone.
-        more: It had said something after its reply.
-    """
-
-    peak_bytes: int | None
-    busy: bool = False
-    ended: bool = False
-    more: bool = False
-
-
-def _at_rest(child: Child, frame: Frame) -> _Seen:
-    """Wait until a child that has replied is at rest: asleep, gone, or speaking again.
-
-    The filter lets a child sleep in one call only, in which it waits to be killed. One
-    that is at rest and silent therefore does nothing more; one that is not has written
-    its reply itself and may be hiding what comes after it.
-
-    Source:
-        BOX-7.10.
-    """
-    look = child.look()
-    if not isinstance(frame, bytes | TooLarge):
-        return _Seen(look.peak_bytes)
-    listen = isinstance(frame, bytes)  # else the rest of the frame is still there
-    deadline = _deadline(_REST_MS)
-    while look.state not in _RESTING and deadline.left_ns():
-        if child.stirs(1, listen=listen):
-            break
-        look = child.look()
-    unread = child.unread() if listen else None
-    return _Seen(
-        look.peak_bytes,
-        busy=not deadline.left_ns() and look.state not in _RESTING,
-        ended=unread == b"" or child.stirs(0, listen=False),
-        more=bool(unread),
-    )
-
-
-def _second_reply(child: Child, budget: Budget) -> Violation:
-    """Judge a child that said something after its reply; it has been killed."""
-    frame = FrameReader(MAX_LINE_BYTES, _deadline(_REST_MS)).read(child.end)
-    outcome = reply_outcome(frame, budget) if isinstance(frame, bytes) else None
-    if isinstance(outcome, Violation):
-        return outcome
-    return Violation(ViolationKind.INTEGRITY, "wrote more than one reply", "integrity")
-
-
-def _unsaid(frame: Frame, budget: Budget) -> BoxOutcome:
+def _unsaid(frame: Frame, budget: Budget, most: int) -> BoxOutcome:
     """Judge a reply that was too late, too large or empty."""
     match frame:
         case Timeout():
             what = f"no answer within {budget.wall_ms} ms"
             return Violation(ViolationKind.BUDGET_WALL, what, "budget")
         case TooLarge(announced=size):
-            most = budget.result_bytes
             return ResultRefused(f"{size} bytes, at most {most} are allowed")
         case _:
             return ResultRefused("the box's reply is empty")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,12 @@ from stage3.isolation.interface import (
     ViolationKind,
 )
 from stage3.isolation.process.endings import violation_of_status
-from stage3.isolation.process.replies import reply_bytes, reply_outcome
+from stage3.isolation.process.replies import (
+    Compiled,
+    compiled_outcome,
+    reply_bytes,
+    reply_outcome,
+)
 from stage3.isolation.process.requests import Request
 
 BUDGET = Budget(result_bytes=100, depth=4)
@@ -128,7 +134,32 @@ def test_an_end_without_a_reply_is_named_from_its_status(
 
 def test_a_request_arrives_as_it_was_sent() -> None:
     """BOX-5.7."""
-    request = Request("sha256:0", "A.B", "run", BUDGET, b"a\nb", b'{"x":"\n"}')
+    request = Request(
+        digest="sha256:0",
+        entry="A.B",
+        method="run",
+        budget=BUDGET,
+        code=b"a\nb",
+        parameters=b'{"x":"\n"}',
+        is_compiled=True,
+    )
+    order = request.to_compile()
 
     assert Request.from_bytes(request.to_bytes()) == request
-    assert Request.from_bytes(request.without_code().to_bytes()).code == b""
+    assert Request.from_bytes(order.to_bytes()) == order
+    assert (order.is_compiled, order.parameters) == (False, b"")
+    assert order.with_code(b"c") == replace(order, code=b"c", is_compiled=True)
+
+
+def test_the_reply_to_an_order_to_compile_is_code_or_a_failure() -> None:
+    """BOX-5.2."""
+    made = Compiled(b"\0\n\xff")
+
+    assert compiled_outcome(reply_bytes(made), BUDGET) == made
+    assert type(reply_outcome(reply_bytes(made), BUDGET)) is ResultRefused
+    for outcome in OUTCOMES:
+        found = compiled_outcome(reply_bytes(outcome), BUDGET)
+        assert found == outcome or isinstance(outcome, Ok)
+        assert not isinstance(found, Ok | Compiled)
+    for no_code in (b"", b'{"outcome":"compiled"}', b'{"outcome":"compiled"}\n'):
+        assert type(compiled_outcome(no_code, BUDGET)) is ResultRefused
