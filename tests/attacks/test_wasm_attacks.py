@@ -50,7 +50,7 @@ def test_an_attack_on_the_wasm_box_reaches_nothing(
     """Nothing of the host is reached, and the outcome says what was tried.
 
     WSM-1.4, WSM-2.1, WSM-2.2, WSM-3.1, WSM-3.2, WSM-3.3, WSM-5.2, WSM-5.3, WSM-5.4,
-    WSM-3.4, WSM-6.1, WSM-6.2, WSM-6.3.
+    WSM-3.4, WSM-6.1, WSM-6.2, WSM-6.3; rules 3A.6, 3B.1, 3B.3.
     """
     domain = boxed(attack.text)
     # Compiled once, a program keeps its initial memory open for the next call.

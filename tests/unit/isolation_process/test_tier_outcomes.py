@@ -210,7 +210,7 @@ return DomainResult(True, {"hidden": hidden})
 
 
 def test_nothing_survives_into_the_next_call(box: ProcessIsolation) -> None:
-    """BOX-5.9."""
+    """BOX-5.9; rules 3A.7."""
     outcomes = [run(box, STATE) for _ in range(5)]
 
     assert len({outcome.result for outcome in outcomes if type(outcome) is Ok}) == 1

@@ -109,7 +109,7 @@ def run(
 
 
 def test_state_never_survives_a_call(box: WasmIsolation) -> None:
-    """WSM-1.1: globals and memory are new each time."""
+    """WSM-1.1, rules 3A.7: globals and memory are new each time."""
     count = "(global.set $g (i64.add (global.get $g) (i64.const 1)))"
     domain = boxed(
         telling(f"(block (result i64) {count} (global.get $g))",
