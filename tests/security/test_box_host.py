@@ -23,7 +23,7 @@ from stage3.isolation.interface import (
     Violation,
     ViolationKind,
 )
-from stage3.isolation.process.host import Zygote, ZygoteGoneError
+from stage3.isolation.process.host import Ending, Zygote, ZygoteGoneError
 from stage3.isolation.process.level import probe
 from stage3.isolation.process.tier import ProcessIsolation
 from tests.unit.isolation_process.boxed_source import PATIENT, body
@@ -138,7 +138,7 @@ def test_an_attempt_is_not_lost_with_the_zygote(
         raise ZygoteGoneError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Zygote, "status", lambda *_: int(signal.SIGSYS))
+        patch.setattr(Zygote, "ending", lambda *_: Ending(int(signal.SIGSYS), 1))
         patch.setattr(ProcessIsolation, "_make_ready", gone)
         outcome = call(box, LEAVING)
 

@@ -13,6 +13,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,11 +27,13 @@ from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
 if TYPE_CHECKING:
     from stage3.isolation.process.level import Level
 
-__all__ = ["Child", "Look", "Zygote", "ZygoteGoneError"]
+__all__ = ["Child", "Ending", "Look", "Zygote", "ZygoteGoneError"]
 
 _START_MS: Final = 20_000
 """How long a zygote or a child may take to be there; usually 0.1 s and 1 ms."""
 _END_S: Final = 5.0
+_CPU_OF_A_PROCESS: Final = 2
+"""CPUCLOCK_SCHED: which clock of a process, in the number that names it."""
 _OF_A_CHILD: Final = 2
 """Descriptors that come with a child: its socket, and the one that stands for it."""
 
@@ -83,14 +86,16 @@ class Child:
     def look(self) -> Look:
         """Look at the process: what it is doing, and the most memory it had at once."""
         try:
-            about = _read(f"/proc/self/fdinfo/{self.pidfd}")
-            text = _read(f"/proc/{_word(about, b'Pid:').decode()}/status")
-        except OSError:
-            return Look("", None)
+            pid = int(_word(_read(f"/proc/self/fdinfo/{self.pidfd}"), b"Pid:"))
+            text = _read(f"/proc/{pid}/status")
+            cpu_ns = time.clock_gettime_ns((~pid << 3) | _CPU_OF_A_PROCESS)
+        except (OSError, ValueError):
+            return Look("", None, None)
         peak = _word(text, b"VmPeak:")
         return Look(
             state=_word(text, b"State:").decode(),
             peak_bytes=int(peak) * 1024 if peak else None,
+            cpu_ms=cpu_ns // 1_000_000,
         )
 
     def stirs(self, wait_ms: int, *, listen: bool) -> bool:
@@ -119,10 +124,25 @@ class Look:
         state: ``S`` asleep, ``R`` busy, ``Z`` ended and so on; "" when it cannot be
             looked at, because it is gone or because this system hides processes.
         peak_bytes: The most virtual memory it had at once; ``None`` when not known.
+        cpu_ms: Processor time it has used; ``None`` when not known.
     """
 
     state: str
     peak_bytes: int | None
+    cpu_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a child ended.
+
+    Attributes:
+        status: Its wait status; ``None`` when nobody knows it.
+        cpu_ms: Processor time it had used; ``None`` when not known.
+    """
+
+    status: int | None
+    cpu_ms: int | None
 
 
 class Zygote:
@@ -138,15 +158,15 @@ class Zygote:
     __slots__ = (
         "_children",
         "_control",
+        "_endings",
         "_ordered",
         "_process",
-        "_statuses",
         "memory",
     )
 
     def __init__(self, level: Level) -> None:
         self._children: deque[Child] = deque()
-        self._statuses: dict[int, int] = {}
+        self._endings: dict[int, Ending] = {}
         self._ordered = 0
         self.memory = 0
         try:
@@ -199,17 +219,16 @@ class Zygote:
             return False
         return True
 
-    def status(self, child: Child) -> int | None:
-        """Return the wait status of a child that has ended or is about to.
+    def ending(self, child: Child) -> Ending:
+        """Return how a child ended that has ended or is about to.
 
         Raises:
             ZygoteGoneError: It is gone.
         """
         self._send({"do": "status", "pid": child.pid})
-        while child.pid not in self._statuses:
+        while child.pid not in self._endings:
             self._receive()
-        status = self._statuses.pop(child.pid)
-        return None if status < 0 else status
+        return self._endings.pop(child.pid)
 
     def close(self) -> None:
         """End it with all its children, and wait until they are gone."""
@@ -262,8 +281,11 @@ class Zygote:
             case {"pid": int(pid)}:
                 self._ordered -= 1
                 self._children.append(_child(pid, descriptors))
-            case {"ended": int(pid), "status": int(status)}:
-                self._statuses[pid] = status
+            case {"ended": int(pid), "status": int(status), "cpu_ms": int(cpu_ms)}:
+                known = status >= 0
+                self._endings[pid] = (
+                    Ending(status, cpu_ms) if known else Ending(None, None)
+                )
             case {"memory": int(memory)}:
                 self.memory = memory
             case _:

@@ -9,8 +9,10 @@ Spec: BOX-7.10.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from stage3.isolation.interface import Violation, ViolationKind
@@ -27,6 +29,9 @@ __all__ = ["REST_MS", "Seen", "at_rest", "second_reply"]
 REST_MS: Final = 1_000
 """How long a child may take to be at rest after its reply; usually it is already."""
 
+_AT_ONCE: Final = 10
+"""Looks that follow each other at once, since a child at rest makes no noise."""
+
 _RESTING: Final = frozenset({"S", ""})
 """States in which there is nothing to wait for: asleep, or not to be looked at."""
 
@@ -37,12 +42,14 @@ class Seen:
 
     Attributes:
         peak_bytes: The most virtual memory it had at once; ``None`` when not known.
+        cpu_ms: Processor time it has used; ``None`` when not known.
         is_busy: It was not at rest in all the time it was given.
         has_ended: The process was gone.
         said_more: It had said something after its reply.
     """
 
     peak_bytes: int | None
+    cpu_ms: int | None
     is_busy: bool = False
     has_ended: bool = False
     said_more: bool = False
@@ -60,16 +67,19 @@ def at_rest(child: Child, frame: Frame) -> Seen:
     """
     look = child.look()
     if not isinstance(frame, bytes | TooLarge):
-        return Seen(look.peak_bytes)
+        return Seen(look.peak_bytes, look.cpu_ms)
     listen = isinstance(frame, bytes)  # else the rest of the frame is still there
     deadline = _deadline()
+    patience = chain(repeat(0, _AT_ONCE), repeat(1))
     while look.state not in _RESTING and deadline.left_ns():
-        if child.stirs(1, listen=listen):
+        if child.stirs(next(patience), listen=listen):
             break
+        os.sched_yield()
         look = child.look()
     unread = child.unread() if listen else None
     return Seen(
         look.peak_bytes,
+        look.cpu_ms,
         is_busy=look.state not in _RESTING and not deadline.left_ns(),
         has_ended=unread == b"" or child.stirs(0, listen=False),
         said_more=bool(unread),

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from stage3.isolation.events import GUARD_EVENT
@@ -21,6 +21,7 @@ from stage3.isolation.interface import (
     BoxOutcome,
     InfraFailure,
     ResultRefused,
+    Usage,
     Violation,
     ViolationKind,
 )
@@ -249,23 +250,33 @@ class ProcessIsolation:
     def _answer(
         self, zygote: Zygote, child: Child, order: _Order[_Answer]
     ) -> _Answer | BoxOutcome:
-        budget = order.request.budget
+        budget, asked_ns = order.request.budget, time.monotonic_ns()
+        deadline = Deadline(asked_ns + budget.wall_ms * _MS, time.monotonic_ns)
         cap = MAX_LINE_BYTES + 1 + order.most
-        frame = FrameReader(cap, _deadline(budget.wall_ms)).read(child.end)
+        frame = FrameReader(cap, deadline).read(child.end)
+        # Judged before the child is looked at: it comes to rest meanwhile.
+        said = (
+            order.judge(frame, budget) if frame and isinstance(frame, bytes) else None
+        )
         seen = at_rest(child, frame)
         child.kill()
+        wall_ms = (time.monotonic_ns() - asked_ns) // _MS
+        cpu_ms = seen.cpu_ms
         outcome: _Answer | BoxOutcome
         if isinstance(frame, Closed) or (seen.has_ended and not seen.said_more):
-            outcome = self._ending(zygote, child)
+            outcome, cpu_ms = self._ending(zygote, child)
         elif seen.said_more:
             outcome = second_reply(child, budget)
-        elif isinstance(frame, bytes) and frame:
-            outcome = order.judge(frame, budget)
-        else:
+        elif said is None:
             outcome = _unsaid(frame, budget, order.most)
-        if isinstance(outcome, Violation | InfraFailure):
+        else:
+            outcome = said
+        if not isinstance(outcome, Violation | InfraFailure):
+            outcome = self._excess(zygote, seen, order.request) or outcome
+        if not isinstance(outcome, Violation):
             return outcome
-        return self._excess(zygote, seen, order.request) or outcome
+        peak_mb = _beyond(zygote, seen)
+        return replace(outcome, usage=Usage(wall_ms, cpu_ms, peak_mb))
 
     def _excess(self, zygote: Zygote, seen: Seen, request: Request) -> Violation | None:
         """Say what a child took too much of, although it answered."""
@@ -273,20 +284,22 @@ class ProcessIsolation:
         if seen.is_busy:
             what = f"busy for {REST_MS} ms after its answer"
             return Violation(ViolationKind.BUDGET_WALL, what, "budget")
-        if seen.peak_bytes is None:
+        room = budget.memory_mb * _MIB + _SLACK_BYTES + request.room
+        if seen.peak_bytes is None or seen.peak_bytes - zygote.memory <= room:
             return None
-        taken = seen.peak_bytes - zygote.memory
-        if taken <= budget.memory_mb * _MIB + _SLACK_BYTES + request.room:
-            return None
-        what = f"{taken // _MIB} MiB of memory, at most {budget.memory_mb} are allowed"
+        taken = _beyond(zygote, seen)
+        what = f"{taken} MiB of memory, at most {budget.memory_mb} are allowed"
         return Violation(ViolationKind.BUDGET_MEMORY, what, "budget")
 
-    def _ending(self, zygote: Zygote, child: Child) -> BoxOutcome:
-        """Name the end of a child that should have waited to be killed."""
+    def _ending(
+        self, zygote: Zygote, child: Child
+    ) -> tuple[Violation | InfraFailure, int | None]:
+        """Name the end of a child that should have waited; with its processor time."""
         with self._lock:
             if self._zygote is not zygote:
-                return InfraFailure("the box was closed during the call")
-            return violation_of_status(zygote.status(child))
+                return InfraFailure("the box was closed during the call"), None
+            ending = zygote.ending(child)
+        return violation_of_status(ending.status), ending.cpu_ms
 
     # The zygote -------------------------------------------------------------------
 
@@ -327,6 +340,13 @@ class ProcessIsolation:
         zygote, self._zygote = self._zygote, None
         if zygote is not None:
             zygote.close()
+
+
+def _beyond(zygote: Zygote, seen: Seen) -> int | None:
+    """Return the mebibytes a child took beside what the box itself needs."""
+    if seen.peak_bytes is None:
+        return None
+    return max(0, seen.peak_bytes - zygote.memory) // _MIB
 
 
 def _send(child: Child, data: bytes) -> None:

@@ -33,7 +33,7 @@ from stage3.isolation.process.tripwire import REPLY_FD
 
 __all__ = ["Zygote", "main"]
 
-_KEPT_STATUSES: Final = 1_024
+_KEPT_ENDINGS: Final = 1_024
 
 
 class Zygote:
@@ -47,7 +47,7 @@ class Zygote:
         self._host = host
         self._filter = filter_program(here, reply_fd=REPLY_FD)
         self._children: dict[int, int] = {}
-        self._statuses: dict[int, int] = {}
+        self._endings: dict[int, tuple[int, int]] = {}
         self._memory = _virtual_memory()
         self._poll = select.poll()
         for descriptor in (control.fileno(), host):
@@ -107,16 +107,17 @@ class Zygote:
         for pidfd, known in tuple(self._children.items()):
             if known == pid:
                 self._reap(pidfd)
-        self._tell({"ended": pid, "status": self._statuses.pop(pid, -1)})
+        status, cpu_ms = self._endings.pop(pid, (-1, 0))
+        self._tell({"ended": pid, "status": status, "cpu_ms": cpu_ms})
 
     def _reap(self, pidfd: int) -> None:
         pid = self._children.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
-        _, status = os.waitpid(pid, 0)
-        self._statuses[pid] = status
-        if len(self._statuses) > _KEPT_STATUSES:
-            del self._statuses[next(iter(self._statuses))]
+        _, status, used = os.wait4(pid, 0)
+        self._endings[pid] = (status, int((used.ru_utime + used.ru_stime) * 1_000))
+        if len(self._endings) > _KEPT_ENDINGS:
+            del self._endings[next(iter(self._endings))]
 
     def _end_children(self) -> None:
         for pidfd in self._children:

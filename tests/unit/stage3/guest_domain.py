@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TYPE_CHECKING, ClassVar
 
 from stage2_domains.contract import DomainResult, MethodSpec, Stage2Domain
@@ -17,8 +18,10 @@ class Guest(Stage2Domain):
     methods: ClassVar = {"echo": MethodSpec({"type": "object"})}
 
     def invoke(self, method: str, parameters: IsolatedParameters) -> DomainResult:
-        """Answer, or open a file."""
+        """Answer, open a file, or make a system call nobody announces."""
         given = parameters.get_copy()
         if "open" in given:
             open(str(given["open"]))  # noqa: PTH123, SIM115 - what is tried
+        if "leave" in given:
+            codecs.builtins.__import__("os").getppid()  # type: ignore[attr-defined]  # round the guard
         return DomainResult(success=True, data={"got": given, "method": method})
