@@ -90,6 +90,18 @@ def test_a_wasm_domain_is_bytes(tmp_path: Path) -> None:
     assert manifest.source.entry == ""
 
 
+@pytest.mark.parametrize("data", [b"", b"\0as", b"(module)", b"asm\0"])
+def test_a_file_that_is_no_webassembly_is_its_authors_to_correct(
+    data: bytes, tmp_path: Path
+) -> None:
+    """DOM-9.1: else the box would be blamed, at the first call."""
+    (tmp_path / "sums.wasm").write_bytes(data)
+    text = 'name = "sums"\ntier = "wasm"\nwasm = "sums.wasm"\n' + METHOD
+
+    with pytest.raises(RegistrationError, match="toml: wasm: the file is no WebAssemb"):
+        load_manifest(write(tmp_path, text))
+
+
 EXAMPLE = "[[methods.add.examples]]\n"
 REFUSED = {
     "no TOML": ("name = ", "domain.toml: not TOML"),
