@@ -1,9 +1,10 @@
 """One child: locks itself in, runs one method of one domain, replies, is killed.
 
 Order of a child's life: forked by the zygote; warmed up on a call that means nothing,
-so that the pages it will write to are its own; waits for its request; takes its limits
-and the filter; only then the domain's code exists in it. It is never used twice. A
-child that compiles a source runs none of it: its reply is not the domain's word.
+so that the pages it will write to are its own; locked in; waits for its request; takes
+the limits of this call and gives up setting limits; only then the domain's code exists
+in it. It is never used twice. A child that compiles a source runs none of it: its reply
+is not the domain's word.
 
 Spec: BOX-5.
 """
@@ -14,6 +15,7 @@ import marshal
 import os
 import random
 import sys
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -32,9 +34,11 @@ from stage3.isolation.process.requests import Request
 from stage3.isolation.process.tripwire import REPLY_FD, Tripwire, reply_and_wait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stage3.isolation.process.replies import Reply
 
-__all__ = ["MEMORY_FACTOR", "MODULE", "run_child"]
+__all__ = ["MEMORY_FACTOR", "MODULE", "Filters", "run_child"]
 
 MODULE: Final = "the_domain"
 """What a domain's module is called inside."""
@@ -45,13 +49,27 @@ MEMORY_FACTOR: Final = 3
 _ALWAYS: Final = kernel.Rlimits(
     core=0, file_size=0, open_files=REPLY_FD + 1, processes=0
 )
+_NO_LIMIT: Final = kernel.Rlimits(address_space=2**62, cpu_s=2**31)
 _READ_BYTES: Final = 1 << 20
 _WARM_SOURCE: Final = """
-from stage2_domains.contract import DomainResult, Stage2Domain
+from __future__ import annotations
+import dataclasses, json, math, re, typing
+from stage2_domains.contract import DomainResult, MethodSpec, Stage2Domain
+@dataclasses.dataclass(frozen=True)
+class Some:
+    name: str
+    rows: list = dataclasses.field(default_factory=list)
 class Warm(Stage2Domain):
+    '''Does what most domains do.'''
+    name = "warm"
+    methods: typing.ClassVar = {"up": MethodSpec({"type": "object"})}
     def invoke(self, method, parameters):
+        try:
+            raise ValueError(method)
+        except ValueError as error:
+            Some(f"{error}: {math.pi:.2f}")
         given = parameters.get_copy()
-        return DomainResult(success=True, data={"rows": given["rows"] * 4})
+        return DomainResult(success=True, data={"rows": given["rows"]})
 """
 _WARM_UP: Final = Request(
     digest="",
@@ -59,17 +77,31 @@ _WARM_UP: Final = Request(
     method="up",
     budget=Budget(),
     code=marshal.dumps(compile(_WARM_SOURCE, "<domain>", "exec", dont_inherit=True)),
-    parameters=b'{"rows":[{"id":1,"name":"a row","half":0.5,"none":null}]}',
+    parameters=b'{"rows":[%b]}'
+    % b",".join([b'{"half":0.5,"id":1,"name":"a row","none":null}'] * 10),
     is_compiled=True,
 )
 
 
-def run_child(end: int, filters: bytes, memory: int) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What installs the two seccomp filters, for ``REPLY_FD``.
+
+    Attributes:
+        waiting: From before the request came; lets limits be set.
+        closing: On top of it, from before code of the domain exists.
+    """
+
+    waiting: Callable[[], None]
+    closing: Callable[[], None]
+
+
+def run_child(end: int, filters: Filters, memory: int) -> NoReturn:
     """Be a child; runs in the process that was just forked, and never returns.
 
     Args:
         end: The descriptor that the request comes from.
-        filters: The seccomp filter, for ``REPLY_FD``.
+        filters: Both filters.
         memory: Bytes of virtual memory of the zygote when it forked.
 
     Source:
@@ -82,8 +114,10 @@ def run_child(end: int, filters: bytes, memory: int) -> NoReturn:
         tripwire = Tripwire()
         tripwire.install()
         _warm_up(tripwire)
+        filters.waiting()
         request = Request.from_bytes(_read_frame())
-        _lock(request.budget, filters, memory + request.room)
+        _limit(request.budget, memory + request.room)
+        filters.closing()
         reply_and_wait(reply_bytes(_outcome(request, tripwire)))
     finally:
         os._exit(1)
@@ -92,17 +126,16 @@ def run_child(end: int, filters: bytes, memory: int) -> NoReturn:
 def _warm_up(tripwire: Tripwire) -> None:
     """Go once through everything that a call goes through."""
     request = Request.from_bytes(_WARM_UP.to_bytes())
-    random.seed(request.parameters)
-    reply_bytes(_called(_loaded(request, tripwire), request))
+    reply_bytes(_outcome(request, tripwire))
     tripwire.disarm()
     del sys.modules[MODULE]
     kernel.limit_resources(_ALWAYS)
+    kernel.limit_resources(_NO_LIMIT)
 
 
-def _lock(budget: Budget, filters: bytes, memory: int) -> None:
+def _limit(budget: Budget, memory: int) -> None:
     space = memory + MEMORY_FACTOR * budget.memory_mb * 1024 * 1024
     kernel.limit_resources(kernel.Rlimits(address_space=space, cpu_s=budget.cpu_s))
-    kernel.install_filter(filters)
 
 
 def _outcome(request: Request, tripwire: Tripwire) -> Reply | Compiled:

@@ -37,6 +37,9 @@ _CPU_OF_A_PROCESS: Final = 2
 _OF_A_CHILD: Final = 2
 """Descriptors that come with a child: its socket, and the one that stands for it."""
 
+_FORK: Final = b'{"do":"fork"}'
+_TEXT_BYTES: Final = 4_096
+
 _Message: TypeAlias = dict[str, str | int]
 
 _BOOT: Final = """\
@@ -67,11 +70,15 @@ class Child:
         end: The host's end of its socket.
         pidfd: The descriptor that stands for the process.
         pid: Its number within the zygote's namespace.
+        number: Its number here, once ``watch`` has found it out; 0 before.
+        status: The file that ``watch`` opened, -1 for none.
     """
 
     end: socket.socket
     pidfd: int
     pid: int
+    number: int = 0
+    status: int = -1
 
     def kill(self) -> None:
         """Kill the process, whatever it is doing, and let go of it."""
@@ -82,14 +89,25 @@ class Child:
         """Close the descriptors."""
         self.end.close()
         os.close(self.pidfd)
+        self._forget()
+
+    def watch(self) -> None:
+        """Open what ``look`` reads: while the child works, not after it has replied."""
+        try:
+            self.status = _opened(f"/proc/self/fdinfo/{self.pidfd}")
+            self.number = int(_word(os.read(self.status, _TEXT_BYTES), b"Pid:"))
+            self._forget()
+            self.status = _opened(f"/proc/{self.number}/status")
+            kernel.pidfd_check(self.pidfd)  # so the number was its own all the time
+        except (OSError, ValueError):
+            self._forget()
 
     def look(self) -> Look:
         """Look at the process: what it is doing, and the most memory it had at once."""
         try:
-            pid = int(_word(_read(f"/proc/self/fdinfo/{self.pidfd}"), b"Pid:"))
-            text = _read(f"/proc/{pid}/status")
-            cpu_ns = time.clock_gettime_ns((~pid << 3) | _CPU_OF_A_PROCESS)
-        except (OSError, ValueError):
+            text = os.pread(self.status, _TEXT_BYTES, 0)
+            cpu_ns = time.clock_gettime_ns((~self.number << 3) | _CPU_OF_A_PROCESS)
+        except OSError:
             return Look("", None, None)
         peak = _word(text, b"VmPeak:")
         return Look(
@@ -114,6 +132,11 @@ class Child:
             return None
         except OSError:
             return b""
+
+    def _forget(self) -> None:
+        if self.status >= 0:
+            os.close(self.status)
+            self.status = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +182,7 @@ class Zygote:
         "_children",
         "_control",
         "_endings",
+        "_hangup",
         "_ordered",
         "_process",
         "memory",
@@ -182,6 +206,8 @@ class Zygote:
                 self._control.close()
                 raise ZygoteGoneError("the zygote could not be started") from error
         self._control.settimeout(0)
+        self._hangup = select.poll()
+        self._hangup.register(self._control, 0)  # a hang-up is always told
         try:
             while not self.memory:
                 self._receive()
@@ -196,7 +222,7 @@ class Zygote:
             ZygoteGoneError: It is gone.
         """
         while len(self._children) + self._ordered < spares:
-            self._send({"do": "fork"})
+            self._send(_FORK)
             self._ordered += 1
 
     def take(self) -> Child:
@@ -211,13 +237,17 @@ class Zygote:
         return self._children.popleft()
 
     def is_alive(self) -> bool:
-        """Take in what was said meanwhile, and say whether it is still there."""
-        try:
-            while self._receive(wait_ms=0):
-                pass
-        except ZygoteGoneError:
-            return False
-        return True
+        """Whether it is still there."""
+        return not self._hangup.poll(0)
+
+    def listen(self) -> None:
+        """Take in what it has said by now.
+
+        Raises:
+            ZygoteGoneError: It is gone.
+        """
+        while self._receive(wait_ms=0):
+            pass
 
     def ending(self, child: Child) -> Ending:
         """Return how a child ended that has ended or is about to.
@@ -225,14 +255,15 @@ class Zygote:
         Raises:
             ZygoteGoneError: It is gone.
         """
-        self._send({"do": "status", "pid": child.pid})
+        self._send(json.dumps({"do": "status", "pid": child.pid}).encode())
         while child.pid not in self._endings:
             self._receive()
         return self._endings.pop(child.pid)
 
     def close(self) -> None:
         """End it with all its children, and wait until they are gone."""
-        self.is_alive()
+        with suppress(ZygoteGoneError):
+            self.listen()
         for child in self._children:
             child.kill()
             child.release()
@@ -251,24 +282,22 @@ class Zygote:
         self._control.close()
         self._process.returncode = 0  # not a child of this process
 
-    def _send(self, message: _Message) -> None:
+    def _send(self, message: bytes) -> None:
         try:
-            self._control.send(json.dumps(message).encode())
+            self._control.send(message)
         except OSError as error:
             raise ZygoteGoneError("the zygote is gone") from error
 
     def _receive(self, wait_ms: int = _START_MS) -> bool:
         """Take in one message; ``False`` when there is none and none is waited for."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        if not poll.poll(wait_ms):
-            if wait_ms:
-                raise ZygoteGoneError("the zygote does not answer")
-            return False
+        if wait_ms and not _is_readable(self._control, wait_ms):
+            raise ZygoteGoneError("the zygote does not answer")
         try:
             text, descriptors, _, _ = socket.recv_fds(
                 self._control, MAX_MESSAGE_BYTES, _OF_A_CHILD, socket.MSG_CMSG_CLOEXEC
             )
+        except BlockingIOError:
+            return False
         except OSError as error:
             raise ZygoteGoneError("the zygote does not answer") from error
         if not text:
@@ -295,19 +324,22 @@ class Zygote:
 def _child(pid: int, descriptors: list[int]) -> Child:
     """Make a child of what came; the kernel drops descriptors there is no room for."""
     if len(descriptors) == _OF_A_CHILD:
-        return Child(socket.socket(fileno=descriptors[0]), descriptors[1], pid)
+        end, pidfd = descriptors
+        kind = socket.SOCK_STREAM
+        return Child(socket.socket(socket.AF_UNIX, kind, fileno=end), pidfd, pid)
     for descriptor in descriptors:
         os.close(descriptor)
     raise ZygoteGoneError("there are no descriptors left for a child")
 
 
-def _read(path: str) -> bytes:
-    """Read the beginning of a file of the kernel."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 4_096)
-    finally:
-        os.close(descriptor)
+def _is_readable(control: socket.socket, wait_ms: int) -> bool:
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    return bool(poll.poll(wait_ms))
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _word(text: bytes, name: bytes) -> bytes:

@@ -30,7 +30,7 @@ from stage3.isolation.process.bpf import INSTRUCTION_BYTES
 from stage3.isolation.process.syscalls import NUMBERS, machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "NAMESPACES",
@@ -38,6 +38,7 @@ __all__ = [
     "die_with_parent",
     "drop_capabilities",
     "enter_namespaces",
+    "filter_installer",
     "install_filter",
     "landlock_abi",
     "landlock_deny_all",
@@ -45,6 +46,7 @@ __all__ = [
     "map_identity_ids",
     "no_new_privs",
     "not_dumpable",
+    "pidfd_check",
     "pidfd_kill",
     "pidfd_open",
     "unshare",
@@ -171,12 +173,35 @@ def install_filter(program: bytes) -> None:
         OSError: The program is none, or the kernel refused: no seccomp (EINVAL), or
             neither ``no_new_privs`` nor the capability (EACCES).
     """
+    filter_installer(program)()
+
+
+def filter_installer(program: bytes) -> Callable[[], None]:
+    """Make ready to install a filter; calling the result does no more than that.
+
+    Args:
+        program: As for ``install_filter``.
+
+    Returns:
+        A function that installs it on the thread that calls it, and raises what
+        ``install_filter`` raises; also in a fork of this process.
+
+    Raises:
+        OSError: The length is that of no program (EINVAL).
+    """
     count, rest = divmod(len(program), INSTRUCTION_BYTES)
     if rest or not 1 <= count <= _MAX_INSTRUCTIONS:
         raise _error(errno.EINVAL)
     instructions = ctypes.create_string_buffer(program, len(program))
     description = _Filter(count, ctypes.addressof(instructions))
-    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(description))
+    values = (_SECCOMP_MODE_FILTER, ctypes.addressof(description), 0, 0)
+    arguments = tuple(map(ctypes.c_ulong, values))
+    option, prctl = ctypes.c_int(_PR_SET_SECCOMP), _libc().prctl
+
+    def install(_kept: object = (instructions, description)) -> None:
+        _check(prctl(option, *arguments))
+
+    return install
 
 
 def landlock_abi() -> int:
@@ -289,6 +314,16 @@ def pidfd_open(pid: int) -> int:
         OSError: There is no such process (ESRCH), or the kernel is older than 5.3.
     """
     return os.pidfd_open(pid)
+
+
+def pidfd_check(pidfd: int) -> None:
+    """Return if nobody else can have got the number of a process by now.
+
+    Raises:
+        ProcessLookupError: It has ended and was waited for.
+        OSError: The kernel refused.
+    """
+    signals.pidfd_send_signal(pidfd, 0)
 
 
 def pidfd_kill(pidfd: int) -> None:

@@ -12,7 +12,9 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from stage3.isolation.events import GUARD_EVENT
@@ -224,7 +226,11 @@ class ProcessIsolation:
                 _send(child, order.request.to_bytes())
             except OSError:
                 return InfraFailure("the child ended before it was asked")
-            outcome = self._answer(zygote, child, order)
+            deadline = _deadline(order.request.budget.wall_ms)
+            # While the child works: what would have to be done after its reply.
+            child.watch()
+            self._unless_busy(zygote, zygote.listen)
+            outcome = self._answer(zygote, child, order, deadline)
             self._make_ready(zygote)
         except ZygoteGoneError as error:
             with self._lock:
@@ -243,34 +249,46 @@ class ProcessIsolation:
 
     def _make_ready(self, zygote: Zygote) -> None:
         """Have children made for the next calls."""
-        with self._lock:
-            if self._zygote is zygote:
-                zygote.top_up(self._spares)
+        self._unless_busy(zygote, partial(zygote.top_up, self._spares))
+
+    def _unless_busy(self, zygote: Zygote, work: Callable[[], None]) -> None:
+        """Do what makes the next calls quicker, unless another call has the lock.
+
+        Who has it may be waiting for a child: not on this call's time. A zygote that is
+        gone by now costs the next call, not this one.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                if self._zygote is zygote:
+                    with suppress(ZygoteGoneError):
+                        work()
+            finally:
+                self._lock.release()
 
     def _answer(
-        self, zygote: Zygote, child: Child, order: _Order[_Answer]
+        self,
+        zygote: Zygote,
+        child: Child,
+        order: _Order[_Answer],
+        deadline: Deadline,
     ) -> _Answer | BoxOutcome:
-        budget, asked_ns = order.request.budget, time.monotonic_ns()
-        deadline = Deadline(asked_ns + budget.wall_ms * _MS, time.monotonic_ns)
+        budget = order.request.budget
         cap = MAX_LINE_BYTES + 1 + order.most
         frame = FrameReader(cap, deadline).read(child.end)
-        # Judged before the child is looked at: it comes to rest meanwhile.
-        said = (
-            order.judge(frame, budget) if frame and isinstance(frame, bytes) else None
-        )
+        outcome: _Answer | BoxOutcome
+        if isinstance(frame, bytes) and frame:
+            # Judged first: meanwhile the child comes to rest.
+            outcome = order.judge(frame, budget)
+        else:
+            outcome = _unsaid(frame, budget, order.most)
         seen = at_rest(child, frame)
         child.kill()
-        wall_ms = (time.monotonic_ns() - asked_ns) // _MS
+        wall_ms = budget.wall_ms + (deadline.clock() - deadline.at_ns) // _MS
         cpu_ms = seen.cpu_ms
-        outcome: _Answer | BoxOutcome
         if isinstance(frame, Closed) or (seen.has_ended and not seen.said_more):
             outcome, cpu_ms = self._ending(zygote, child)
         elif seen.said_more:
             outcome = second_reply(child, budget)
-        elif said is None:
-            outcome = _unsaid(frame, budget, order.most)
-        else:
-            outcome = said
         if not isinstance(outcome, Violation | InfraFailure):
             outcome = self._excess(zygote, seen, order.request) or outcome
         if not isinstance(outcome, Violation):

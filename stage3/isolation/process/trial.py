@@ -17,7 +17,7 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from stage3.isolation.process import kernel
-from stage3.isolation.process.bpf import filter_program
+from stage3.isolation.process.bpf import closing_program, filter_program
 from stage3.isolation.process.syscalls import machine
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def report() -> str:
 
 
 def _seccomp() -> bool:
-    """Whether a filter lets the reply pass and kills at the first thing else."""
+    """Whether the filters let the reply pass and kill at the first thing else."""
     here = machine()
     if here is None:
         return False
@@ -60,6 +60,7 @@ def _seccomp() -> bool:
     def reply_then_step_out() -> None:
         kernel.no_new_privs()
         kernel.install_filter(filter_program(here, reply_fd=writer))
+        kernel.install_filter(closing_program(here))
         os.write(writer, _REPLY)
         os.getppid()
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Final, NoReturn, cast
 
 from stage3.isolation.process import kernel
-from stage3.isolation.process.bpf import filter_program
-from stage3.isolation.process.child import run_child
+from stage3.isolation.process.bpf import closing_program, filter_program
+from stage3.isolation.process.child import Filters, run_child
 from stage3.isolation.process.preload import preload
 from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
 from stage3.isolation.process.syscalls import machine
@@ -45,7 +45,10 @@ class Zygote:
             raise OSError("no table of system calls")
         self._control = control
         self._host = host
-        self._filter = filter_program(here, reply_fd=REPLY_FD)
+        self._filters = Filters(
+            waiting=kernel.filter_installer(filter_program(here, reply_fd=REPLY_FD)),
+            closing=kernel.filter_installer(closing_program(here)),
+        )
         self._children: dict[int, int] = {}
         self._endings: dict[int, tuple[int, int]] = {}
         self._memory = _virtual_memory()
@@ -98,7 +101,7 @@ class Zygote:
     def _be_child(self, end: int, parent: int) -> NoReturn:
         try:
             kernel.die_with_parent(parent=parent)
-            run_child(end, self._filter, self._memory)
+            run_child(end, self._filters, self._memory)
         finally:
             os._exit(1)
 

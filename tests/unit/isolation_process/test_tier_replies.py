@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stage2_domains.canonical import canonical_bytes
 from stage2_domains.contract import Budget
+from stage2_domains.errors import ValueRefusedError
 from stage3.isolation.interface import (
     DomainFailed,
     Ok,
@@ -19,6 +22,7 @@ from stage3.isolation.interface import (
     ViolationKind,
 )
 from stage3.isolation.process.endings import violation_of_status
+from stage3.isolation.process.frames import parse_reply
 from stage3.isolation.process.replies import (
     Compiled,
     compiled_outcome,
@@ -163,3 +167,45 @@ def test_the_reply_to_an_order_to_compile_is_code_or_a_failure() -> None:
         assert not isinstance(found, Ok | Compiled)
     for no_code in (b"", b'{"outcome":"compiled"}', b'{"outcome":"compiled"}\n'):
         assert type(compiled_outcome(no_code, BUDGET)) is ResultRefused
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(),
+        st.integers(-(2**54), 2**54) | st.integers(),
+        st.floats(),
+        st.text(st.characters(), max_size=3),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(), max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def read_with_care(result: bytes) -> bytes | None:
+    """Return what the strict reader and the encoder make of an answer."""
+    try:
+        return canonical_bytes(parse_reply(result))
+    except ValueRefusedError:
+        return None
+
+
+@given(ANYTHING, st.sampled_from(["as we write it", "as it is", "with escapes"]))
+@settings(max_examples=200)
+def test_an_answer_counts_when_reading_it_with_care_gives_it_again(
+    value: object, manner: str
+) -> None:
+    """BOX-6.4: reading an honest answer quickly accepts nothing more."""
+    text = json.dumps(
+        {"data": {"a": value}, "error": None, "success": True},
+        separators=(",", ":"),
+        ensure_ascii=manner == "with escapes",
+    )
+    result = text.encode("utf-8", "surrogatepass")
+    if manner == "as we write it":
+        result = read_with_care(result) or result
+    outcome = reply_outcome(OK + result, Budget())
+
+    assert isinstance(outcome, Ok) is (read_with_care(result) == result)
