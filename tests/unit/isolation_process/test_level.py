@@ -232,6 +232,7 @@ def test_the_trial_gets_no_environment_and_none_of_our_other_modules(
     assert command[1:4] == ["-I", "-S", "-c"]
     ours = {name.decode() for name in loaded if name.startswith((b"stage", b"audit"))}
     box = "stage3.isolation.process"
-    modules = {f"{box}.{name}" for name in ("bpf", "kernel", "syscalls", "trial")}
+    needed = ("bpf", "kernel", "limits", "syscalls", "trial")
+    modules = {f"{box}.{name}" for name in needed}
     assert ours == {"stage3", "stage3.isolation", box} | modules
     assert b"site" not in loaded
