@@ -9,11 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.box_deadlines import deadlines
+from benchmarks.box_plans import boxed_plans
 from benchmarks.boxes import boxes
 from benchmarks.workloads import WORKLOADS as BASE
 from benchmarks.workloads import Line, Settings
 
-WORKLOADS = {**BASE, "W10": boxes}
+WORKLOADS = {**BASE, "W3": boxed_plans, "W10": boxes, "W10d": deadlines}
 
 
 def main() -> None:
@@ -32,7 +34,7 @@ def main() -> None:
         f"CPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         f"{platform.machine()}; medians, floors interleaved in the same run\n"
     )
-    print(f"{'workload':<28}{'figure':>12}{'floor':>12}{'ratio':>8}   target")
+    print(f"{'workload':<32}{'figure':>12}{'floor':>12}{'ratio':>8}   target")
     for name in chosen:
         print(f"... {name} is running", file=sys.stderr)
         with tempfile.TemporaryDirectory(dir=given.folder or Path.cwd()) as folder:
@@ -47,7 +49,7 @@ def shown(line: Line) -> str:
     floor = "" if line.floor is None else f"{line.floor:,.3f}"
     ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
     return (
-        f"{line.workload:<28}{figure:>12}{floor:>12}{ratio:>8}   "
+        f"{line.workload:<32}{figure:>12}{floor:>12}{ratio:>8}   "
         f"{line.target} {line.unit}"
     )
 
