@@ -116,13 +116,13 @@ class Child:
             cpu_ms=cpu_ns // 1_000_000,
         )
 
-    def stirs(self, wait_ms: int, *, listen: bool) -> bool:
-        """Wait, and say whether it has ended or, if we listen, said something more."""
+    def stirs(self, *, listen: bool) -> bool:
+        """Whether it has ended or, if we listen, said something more."""
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)
         if listen:
             poll.register(self.end, select.POLLIN)
-        return bool(poll.poll(wait_ms))
+        return bool(poll.poll(0))
 
     def unread(self) -> bytes | None:
         """Return a byte that was said and not read; ``b""`` when it is gone."""
@@ -153,6 +153,11 @@ class Look:
     state: str
     peak_bytes: int | None
     cpu_ms: int | None
+
+    @property
+    def is_dying(self) -> bool:
+        """Whether its memory is gone already, and it will be."""
+        return self.state != "" and self.peak_bytes is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,17 @@
 """Looks at a child that has replied, before it is killed.
 
 The filter lets a child sleep in one call only, in which it waits to be killed. One that
-is asleep and silent therefore does nothing more. One that is not has written its reply
-itself, and may be hiding what it does afterwards.
+is asleep and silent therefore does nothing more. One that has ended, or has said more,
+wrote its reply itself, to hide what it did afterwards. One that is on its way still is
+looked at again; what it would have done after that dies with it.
 
 Spec: BOX-7.10.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from stage3.isolation.interface import Violation, ViolationKind
@@ -24,16 +23,20 @@ if TYPE_CHECKING:
     from stage3.isolation.process.frames import Frame
     from stage3.isolation.process.host import Child
 
-__all__ = ["REST_MS", "Seen", "at_rest", "second_reply"]
+__all__ = ["Seen", "at_rest", "second_reply"]
 
-REST_MS: Final = 1_000
-"""How long a child may take to be at rest after its reply; usually it is already."""
+LOOKS: Final = 2
+"""How often a child is looked at again that was not at rest, each some 0.05 ms later.
 
-_AT_ONCE: Final = 10
-"""Looks that follow each other at once, since a child at rest makes no noise."""
+At rest usually takes less. The host does not sleep meanwhile: while a child waits for
+the host's processor it does nothing, and is killed before it does.
+"""
+
+_ALL_SAID_MS: Final = 1_000
+"""How long reading what a killed child had said may take."""
 
 _RESTING: Final = frozenset({"S", ""})
-"""States in which there is nothing to wait for: asleep, or not to be looked at."""
+"""States in which nothing is waited for: asleep, or not to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +46,18 @@ class Seen:
     Attributes:
         peak_bytes: The most virtual memory it had at once; ``None`` when not known.
         cpu_ms: Processor time it has used; ``None`` when not known.
-        is_busy: It was not at rest in all the time it was given.
         has_ended: The process was gone.
         said_more: It had said something after its reply.
     """
 
     peak_bytes: int | None
     cpu_ms: int | None
-    is_busy: bool = False
     has_ended: bool = False
     said_more: bool = False
 
 
 def at_rest(child: Child, frame: Frame) -> Seen:
-    """Wait until a child that has replied is asleep, gone, or speaking again.
+    """Look whether a child that has replied is asleep, gone, or speaking again.
 
     Args:
         child: It has not been killed yet.
@@ -69,19 +70,15 @@ def at_rest(child: Child, frame: Frame) -> Seen:
     if not isinstance(frame, bytes | TooLarge):
         return Seen(look.peak_bytes, look.cpu_ms)
     listen = isinstance(frame, bytes)  # else the rest of the frame is still there
-    deadline = _deadline()
-    patience = chain(repeat(0, _AT_ONCE), repeat(1))
-    while look.state not in _RESTING and deadline.left_ns():
-        if child.stirs(next(patience), listen=listen):
+    for _ in range(LOOKS):
+        if look.state in _RESTING or child.stirs(listen=listen):
             break
-        os.sched_yield()
         look = child.look()
     unread = child.unread() if listen else None
     return Seen(
         look.peak_bytes,
         look.cpu_ms,
-        is_busy=look.state not in _RESTING and not deadline.left_ns(),
-        has_ended=unread == b"" or child.stirs(0, listen=False),
+        has_ended=unread == b"" or look.is_dying or child.stirs(listen=False),
         said_more=bool(unread),
     )
 
@@ -96,4 +93,4 @@ def second_reply(child: Child, budget: Budget) -> Violation:
 
 
 def _deadline() -> Deadline:
-    return Deadline(time.monotonic_ns() + REST_MS * 1_000_000, time.monotonic_ns)
+    return Deadline(time.monotonic_ns() + _ALL_SAID_MS * 1_000_000, time.monotonic_ns)

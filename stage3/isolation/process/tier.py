@@ -45,7 +45,7 @@ from stage3.isolation.process.replies import (
     reply_outcome,
 )
 from stage3.isolation.process.requests import Request
-from stage3.isolation.process.rest import REST_MS, at_rest, second_reply
+from stage3.isolation.process.rest import at_rest, second_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,9 +299,6 @@ class ProcessIsolation:
     def _excess(self, zygote: Zygote, seen: Seen, request: Request) -> Violation | None:
         """Say what a child took too much of, although it answered."""
         budget = request.budget
-        if seen.is_busy:
-            what = f"busy for {REST_MS} ms after its answer"
-            return Violation(ViolationKind.BUDGET_WALL, what, "budget")
         room = budget.memory_mb * _MIB + _SLACK_BYTES + request.room
         if seen.peak_bytes is None or seen.peak_bytes - zygote.memory <= room:
             return None

@@ -143,15 +143,11 @@ def test_a_forged_reply_is_refused(box: ProcessIsolation, forged: bytes) -> None
     assert isinstance(run(box, text), ResultRefused)
 
 
-def test_a_forger_that_goes_on_is_waited_for_a_bounded_time(
-    box: ProcessIsolation,
-) -> None:
+def test_a_forger_that_goes_on_is_not_waited_for(box: ProcessIsolation) -> None:
     """BOX-7.10."""
     text = REAL + f"__import__('os').write(3, {FORGED[0]!r})\nwhile True: pass"
-    outcome = run(box, text)
 
-    assert isinstance(outcome, Violation)
-    assert outcome.kind is ViolationKind.BUDGET_WALL
+    assert isinstance(run(box, text), ResultRefused)
 
 
 def test_a_reply_that_stops_half_way_costs_its_plan_only(box: ProcessIsolation) -> None:
