@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from stage2_domains.contract import Budget
+from stage3.isolation.events import GUARD_EVENT
 from stage3.isolation.interface import InfraFailure, Ok, Violation, ViolationKind
 from stage3.isolation.wasm.tier import WasmIsolation
 from tests.attacks.process_world import World
 from tests.attacks.wasm_attacks import ATTACKS, WasmAttack, component, module
 from tests.unit.isolation_wasm.wasm_domains import boxed
 
-wasmtime = pytest.importorskip("wasmtime", reason="the extra [wasm] is not installed")
+if TYPE_CHECKING:
+    from stage2_domains.registry import RegisteredDomain
 
-ROOT: Final = Path(__file__).parents[2]
+pytest.importorskip("wasmtime", reason="the extra [wasm] is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +166,18 @@ def test_a_call_that_does_not_belong_in_the_box_is_not_run(box: WasmIsolation) -
     for method, parameters in (("other", b"{}"), ("run", b"[]"), ("run", b"")):
         outcome = box.invoke(domain, method, parameters, budget=Budget())
         assert isinstance(outcome, InfraFailure)
+    for changes in ({"tier": "process"}, {"source": None}):
+        other = cast("RegisteredDomain", SimpleNamespace(**{**vars(domain), **changes}))
+        outcome = box.invoke(other, "run", b"{}", budget=Budget())
+        assert isinstance(outcome, InfraFailure)
+
+
+def test_a_call_of_the_box_is_told_to_the_tripwire(
+    box: WasmIsolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ISO-2.3: a domain of another tier that got hold of the box is noticed."""
+    told: list[tuple[object, ...]] = []
+    monkeypatch.setattr(sys, "audit", lambda *event: told.append(event))
+    box.invoke(boxed(module()), "run", b"{}", budget=Budget())
+
+    assert (GUARD_EVENT, "isolation.invoke") in told

@@ -176,6 +176,32 @@ _BUDGETS: Final = (
     ),
 )
 
+
+def _crowd(parts: str) -> str:
+    """Return a component that answers, and has more in it."""
+    return component().replace("(component\n", f"(component\n{parts}\n", 1)
+
+
+_CROWDS: Final = tuple(
+    _violation(name, _crowd(parts), ViolationKind.BUDGET_MEMORY)
+    for name, parts in (
+        (
+            "more memories than allowed",
+            "(core module $crowd (memory 1))"
+            + "(core instance (instantiate $crowd))" * 4,
+        ),
+        (
+            "more instances than allowed",
+            "(core module $crowd)" + "(core instance (instantiate $crowd))" * 101,
+        ),
+        (
+            "more tables than allowed",
+            f"(core module $crowd {'(table 1 funcref)' * 60})"
+            + "(core instance (instantiate $crowd))" * 2,
+        ),
+    )
+)
+
 _TRAPS: Final = tuple(
     _violation(name, module(body, before=before), ViolationKind.TRAP, says)
     for name, body, before, says in (
@@ -233,6 +259,13 @@ _IMPORTS: Final = tuple(
         (
             "a component that imports no WASI",
             component("acme:host/shell", '(export "run" (func))', call="|(call $f)"),
+            "acme:host/shell",
+        ),
+        (
+            "a component that could call what is no WASI",
+            component(
+                "acme:host/shell", '(export "run" (func))', call="|(unreachable)"
+            ),
             "acme:host/shell",
         ),
         (
@@ -462,6 +495,21 @@ _ANSWERS: Final = tuple(
     )
 )
 
+
+def _invoking(params: str) -> str:
+    """Return a component whose ``invoke`` takes something else."""
+    flat = "i32" if "u32" in params else "i32 i32"
+    return f"""(component
+      (core module $m
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))
+        (func (export "invoke") (param {flat}) (result i32) (i32.const 0)))
+      (core instance $i (instantiate $m))
+      (func (export "invoke") {params} (result string)
+        (canon lift (core func $i "invoke") (memory $i "memory")
+          (realloc (func $i "realloc")))))"""
+
+
 _PROGRAMS: Final = tuple(
     WasmAttack(name, text, InfraFailure, says=says)
     for name, text, says in (
@@ -476,16 +524,20 @@ _PROGRAMS: Final = tuple(
         ("memory shared between threads",
          '(module (memory (export "memory") 1 1 shared))', "refuses the code"),
         ("a component without invoke", "(component)", "'invoke'"),
-        (
-            "a component whose invoke gives nothing",
-            component().replace("(result string)\n", ""),
-            "refuses the code",
-        ),
+        ("a component whose invoke takes a number", _invoking('(param "n" u32)'),
+         "'invoke'"),
+        ("a component whose invoke takes one text", _invoking('(param "n" string)'),
+         "'invoke'"),
+        ("two memories in a module", "(module (memory 1) (memory 1))",
+         "refuses the code"),
+        ("a memory of 64 bits", "(module (memory i64 1))", "refuses the code"),
+        ("an exception", "(module (tag (param i32)))", "refuses the code"),
+        ("an object", "(module (type (struct (field i32))))", "refuses the code"),
     )
 )  # fmt: skip
 
 ATTACKS: Final = (
-    *(*_BUDGETS, *_TRAPS, *_IMPORTS, *_ANSWERS, *_PROGRAMS),
+    *(*_BUDGETS, *_CROWDS, *_TRAPS, *_IMPORTS, *_ANSWERS, *_PROGRAMS),
     *(*_HANDED, *_HARMLESS, *_FORGED, *_FALSE_TYPES, *_MISNAMED),
     _violation("hand over a text as large as the memory", _MUCH, ViolationKind.IMPORT,
                "wasi:logging/logging log"),

@@ -71,13 +71,19 @@ class Call:
         """Note an attempt; the first one counts."""
         self.refused = self.refused or name
 
-    def ending(self) -> BaseException | None:
-        """Return why the host ended it, the weightiest reason first; or ``None``."""
+    def raise_ending(self) -> None:
+        """Raise why the host ended it, the weightiest reason first, if it did.
+
+        Raises:
+            KeyboardInterrupt: One arrived inside an import.
+            StoppedError: It was refused an import, or its time was up.
+        """
         if self.interrupted:
-            return KeyboardInterrupt()
+            raise KeyboardInterrupt
         if self.refused is not None:
-            return StoppedError(import_refused(self.refused))
-        return StoppedError(time_is_up()) if self.late else None
+            raise StoppedError(import_refused(self.refused))
+        if self.late:
+            raise StoppedError(time_is_up())
 
 
 class CurrentCall(threading.local):

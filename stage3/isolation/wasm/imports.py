@@ -19,7 +19,6 @@ from wasmtime import _ffi as ffi
 from wasmtime.component import U8, ListType
 
 from stage3.isolation.wasm.call import OverdueError
-from stage3.isolation.wasm.supplies import MAX_RANDOM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,16 +164,19 @@ def _give_bytes(
     expected: ComponentValType,
     result: ffi.wasmtime_component_val_t,
 ) -> None:
-    """Give random bytes: a list of typed values, filled in without a loop."""
+    """Give random bytes: a list of typed values, filled in without a loop.
+
+    Raises:
+        ValueError: More than are given at once.
+    """
     fits = isinstance(expected, ListType) and isinstance(expected.element, U8)
     if not fits or [one.kind for one in given] != [_U64]:
         raise _RefusedError
-    size = int(given[0].of.u64)
-    if size > MAX_RANDOM_BYTES:
-        raise _RefusedError
+    chance = supplies.random(int(given[0].of.u64))
+    size = len(chance)
     values = bytearray(size * _STEP)
     values[_KIND_AT::_STEP] = bytes([ffi.WASMTIME_COMPONENT_U8.value]) * size
-    values[_BYTE_AT::_STEP] = supplies.random(size)
+    values[_BYTE_AT::_STEP] = chance
     made = ffi.wasmtime_component_vallist_t()
     ffi.wasmtime_component_vallist_new_uninit(ctypes.byref(made), size)
     ctypes.memmove(made.data, bytes(values), len(values))

@@ -128,12 +128,13 @@ class Machine:
 
 def _watched(program: Program, store: Store, call: Call) -> bytes:
     """Run it; what the host ended it for counts more than how it took it (WSM-6.1)."""
-    reply, failure = b"", None
+    # No exception is given a name here: it would hold the program, and wait for the
+    # garbage collector together with it.
     try:
         reply = program.run(store, call)
         call.now()
-    except Exception as error:  # noqa: BLE001 - judged below
-        failure = error
-    if ending := call.ending() or failure:
-        raise ending from None
+    except Exception:
+        call.raise_ending()
+        raise
+    call.raise_ending()
     return reply

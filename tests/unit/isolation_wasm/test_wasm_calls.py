@@ -141,6 +141,17 @@ def test_randomness_follows_from_the_request(box: WasmIsolation) -> None:
 
     assert first == again
     assert first != other
+    # Another program, the same call.
+    longer = boxed(telling("(block (result i64) (nop) (call $r))", before=source))
+    assert told(run(box, longer)) != first
+
+
+def test_a_number_that_is_none_has_one_form(box: WasmIsolation) -> None:
+    """WSM-4.1: processors differ in the bits they give for it."""
+    none = "(f64.div (f64.const 0) (f64.const 0))"
+    domain = boxed(telling(f"(i64.reinterpret_f64 {none})"))
+
+    assert told(run(box, domain)) == 0x7FF8_0000_0000_0000
 
 
 def test_a_component_reads_the_same_clock_and_randomness(box: WasmIsolation) -> None:
@@ -410,10 +421,17 @@ def test_requests_that_differ_anywhere_have_other_supplies() -> None:
     """WSM-4.1: the parts of a request cannot be shifted into one another."""
     seen = {
         Supplies(*request).random(16)
-        for request in (("a", "b", b"c"), ("ab", "", b"c"), ("a", "", b"bc"))
+        for request in (
+            ("a", "b", b"c"),
+            ("ab", "", b"c"),
+            ("a", "", b"bc"),
+            ("x", "b", b"c"),
+            ("a", "x", b"c"),
+            ("a", "b", b"x"),
+        )
     }
 
-    assert len(seen) == 3
+    assert len(seen) == 6
 
 
 def test_without_a_call_there_is_nothing_to_read() -> None:

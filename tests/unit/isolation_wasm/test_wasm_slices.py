@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +35,7 @@ from stage3.isolation.wasm import call as call_module
 from stage3.isolation.wasm import component as component_module
 from stage3.isolation.wasm import core_module, machine, slices
 
+ROOT = Path(__file__).parents[3]
 CLOCK = '(import "stage3" "clock_ns" (func $c (result i64)))'
 ASKS = {
     "module": module("(drop (call $c))", before=CLOCK),
@@ -174,6 +179,83 @@ def test_nothing_runs_beside_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(seen)) == 1
 
 
+def test_the_engine_starts_no_thread_of_its_own_either() -> None:
+    """WSM-2.4: not for compiling. In a process that has done nothing else."""
+    if not Path("/proc/self/task").exists():
+        pytest.skip("threads of other makers cannot be counted here")
+    script = (
+        "import os, sys\n"
+        "from stage2_domains.contract import Budget\n"
+        "from stage3.isolation.wasm.tier import WasmIsolation\n"
+        "from tests.attacks.wasm_attacks import component, module\n"
+        "from tests.unit.isolation_wasm.wasm_domains import boxed\n"
+        "box = WasmIsolation.available()\n"
+        "for text in (module(), component()):\n"
+        "    box.invoke(boxed(text), 'run', b'{}', budget=Budget())\n"
+        "print(len(os.listdir('/proc/self/task')))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert told.stdout.split() == ["1"]
+
+
+def test_what_a_component_is_given_and_gives_is_let_go(box: WasmIsolation) -> None:
+    """WSM-2.4."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("the memory of a process cannot be measured here")
+    domain = boxed(component(answer='"' + "x" * 500_000, pages=40))
+    parameters = b'{"a":"%b"}' % (b"x" * 1_000_000)
+
+    def pages_after(calls: int) -> int:
+        for _ in range(calls):
+            box.invoke(domain, "run", parameters, budget=Budget())
+        return int(statm.read_text().split()[1])
+
+    before = pages_after(20)
+
+    assert (pages_after(100) - before) * 4096 < 30_000_000
+
+
+@pytest.mark.parametrize("kind", ASKS)
+def test_an_import_is_not_served_once_the_time_is_up(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WSM-2.3: imports take longer than steps, and a slice may hold thousands."""
+    loops = {
+        "module": module("(loop (drop (call $c)) (br 0))", before=CLOCK),
+        "component": component(
+            "wasi:clocks/monotonic-clock",
+            '(export "now" (func (result u64)))',
+            call="(result i64)|(loop (drop (call $f)) (br 0))",
+        ),
+    }
+    now = [0.0]
+    served: list[float] = []
+
+    def answer(_supplies: Supplies) -> int:
+        served.append(now[0])
+        now[0] += 0.4
+        return 0
+
+    answers, name = ANSWERS[kind]
+    monkeypatch.setitem(answers, name, answer)
+    monkeypatch.setattr(call_module.time, "monotonic", lambda: now[0])
+    box = WasmIsolation.available()
+    assert box is not None
+    outcome = box.invoke(boxed(loops[kind]), "run", b"{}", budget=Budget(wall_ms=1_000))
+
+    assert outcome == Violation(ViolationKind.BUDGET_WALL, "the time is up", "budget")
+    assert served == pytest.approx([0.0, 0.4, 0.8])
+
+
 def test_calls_leave_no_stack_behind(box: WasmIsolation) -> None:
     """WSM-2.4: however they end."""
     maps = Path("/proc/self/maps")
@@ -279,16 +361,41 @@ def test_an_answer_that_comes_late_is_not_taken(
 def test_the_weightiest_reason_counts() -> None:
     """WSM-6.1, WSM-6.4: an interrupt, then what was refused first, then the time."""
     call = called()
-    assert call.ending() is None
+    call.raise_ending()
     call.late = True
-    assert "time" in str(call.ending())
+    with pytest.raises(StoppedError, match="the time is up"):
+        call.raise_ending()
     call.refuse("first")
     call.refuse("second")
-    ending = call.ending()
-    assert isinstance(ending, StoppedError)
-    assert ending.violation.detail == "first"
+    with pytest.raises(StoppedError, match="first"):
+        call.raise_ending()
     call.interrupted = True
-    assert isinstance(call.ending(), KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call.raise_ending()
+
+
+@pytest.mark.parametrize("text", [module(), module("(unreachable)"), ASKS["module"]])
+def test_a_program_is_let_go_with_its_box(text: str) -> None:
+    """WSM-1.3: at once, whatever its calls ended with; it may hold 40 MB."""
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("descriptors cannot be listed here")
+    box = WasmIsolation.available()
+    assert box is not None
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(list(descriptors.iterdir()))
+        for fuel in (1, 10_000_000):
+            box.invoke(boxed(text), "run", b"{}", budget=Budget(fuel=fuel))
+        kept = len(list(descriptors.iterdir()))
+        box.close()
+        after = len(list(descriptors.iterdir()))
+    finally:
+        gc.enable()
+
+    assert kept > before
+    assert after == before
 
 
 def test_an_interrupt_tells_what_was_refused_by_then(
