@@ -77,6 +77,25 @@ def test_the_record_says_what_a_call_had_used_as_far_as_it_is_known() -> None:
     assert [set(used) for used in told] == [{"wall_ms", "cpu_ms"}]
 
 
+@boxed
+def test_a_call_that_never_ends_is_a_violation_of_its_budget() -> None:
+    """ISO-1.7."""
+    with Harness() as harness:
+        harness.domains.register(Guest())
+        token = harness.issue(scope={"guest": ["echo"]}).token_hash
+        outcome = harness.run(token, ("guest", "echo", {"loop": True}))
+        told = [
+            event.details
+            for event in harness.log.trail(outcome.execution_id)
+            if event.event_type.value == "BOUNDARY_VIOLATION"
+        ]
+
+    assert outcome.error is not None
+    assert outcome.error.code == "BOUNDARY_VIOLATION"
+    assert [one["violation_type"] for one in told] == ["budget.wall"]
+    assert told[0]["used"]["wall_ms"] >= Guest.budget.wall_ms
+
+
 def test_a_box_that_cannot_tell_what_was_used_says_nothing() -> None:
     """ISO-1.6."""
     with Harness() as harness:
