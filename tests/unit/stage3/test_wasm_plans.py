@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -94,3 +95,22 @@ def test_a_violation_ends_the_plan_and_the_record_names_it(
         ]
         assert trail[-1].status == "failed"
         assert harness.log.verify()
+
+
+def test_without_the_engine_a_plan_is_refused_and_told_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WSM-1.6; BOX-8.2."""
+
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("stage3.isolation.wasm.tier.version", absent)
+    with Harness() as harness:
+        registered(harness, tmp_path, module())
+        token = harness.issue(scope={"guest": ["run"]}).token_hash
+        outcome = harness.run(token, ("guest", "run", {}))
+
+    assert outcome.error is not None
+    assert outcome.error.code == "ISOLATION_UNAVAILABLE"
+    assert "the extra stage3[wasm] is not installed" in str(outcome.error)
