@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.box_deadlines import deadlines
+from benchmarks.box_plans import boxed_plans
 from benchmarks.boxes import boxes
 from benchmarks.page import write_page
 from benchmarks.results import (
@@ -20,7 +22,7 @@ from benchmarks.results import (
 from benchmarks.workloads import WORKLOADS as BASE
 from benchmarks.workloads import Line, Settings
 
-WORKLOADS = {**BASE, "W3": boxes}
+WORKLOADS = {**BASE, "W3": boxed_plans, "W3c": boxes, "W3d": deadlines}
 _QUICK = Settings(
     Path(),
     rounds=60,

@@ -37,7 +37,15 @@ __all__ = [
 MAX_METHODS: Final = 64
 MAX_NAME: Final = 64
 _MAX_DESCRIPTION: Final = 2_000
-_MAX_BUDGET: Final = 2**31
+_MOST: Final = Budget(
+    wall_ms=3_600_000,
+    cpu_s=3_600,
+    memory_mb=16_384,
+    result_bytes=64 * 1024 * 1024,
+    depth=MAX_DEPTH,
+    fuel=2**31,
+)
+"""The host makes room for an answer as large, and waits as long, as was declared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,18 +216,19 @@ def judged_budget(budget: object, name: str) -> Budget:
     """Return the budget of the domain ``name`` if it is one.
 
     Raises:
-        RegistrationError: It is no ``Budget`` of positive integers.
+        RegistrationError: It is no ``Budget`` of positive integers, or one is larger
+            than a host can bear.
     """
     if type(budget) is not Budget:
         raise RegistrationError(f"the budget of '{name}' must be a Budget")
     for key, value in _budget_fields(budget).items():
-        if type(value) is not int or not 0 < value <= _MAX_BUDGET:
+        most: int = getattr(_MOST, key)
+        if type(value) is not int or not 0 < value <= most:
             shown = printable(str(key))
             raise RegistrationError(
-                f"the budget of '{name}': '{shown}' must be a positive integer"
+                f"the budget of '{name}': '{shown}' must be a positive integer, "
+                f"at most {most}"
             )
-    if budget.depth > MAX_DEPTH:
-        raise RegistrationError(f"the budget of '{name}': depth is at most {MAX_DEPTH}")
     return budget
 
 

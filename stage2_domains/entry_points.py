@@ -75,9 +75,9 @@ def _installed(point: EntryPoint) -> InstalledManifest:
         raise RegistrationError(f"{what}: expected 'package' or 'package:domain.toml'")
     try:
         folder = package_folder(value["package"])
+        manifest = load_manifest(folder / (value["file"] or MANIFEST_NAME))
     except RegistrationError as error:
-        raise RegistrationError(bounded(f"{what}: {error}")) from error
-    manifest = load_manifest(folder / (value["file"] or MANIFEST_NAME))
+        raise type(error)(bounded(f"{what}: {error}")) from error
     if manifest.name != point.name:
         raise RegistrationError(f"{what}: the manifest's name is '{manifest.name}'")
     return InstalledManifest(distribution, manifest)

@@ -67,6 +67,7 @@ __all__ = [
 MANIFEST_NAME: Final = "domain.toml"
 MAX_MANIFEST_BYTES: Final = 256 * 1024
 MAX_WASM_BYTES: Final = 64 * 1024 * 1024
+_WASM_MAGIC: Final = b"\0asm"  # of modules and components alike
 _MAX_TEXT: Final = 2_000
 _MAX_VERSION: Final = 64
 _MAX_IMPORTS: Final = 64
@@ -202,7 +203,7 @@ def _tier(top: Table) -> Literal["in_process", "process", "wasm"]:
     raise top.refusal("tier", f"expected one of {listed(_TIERS)}")
 
 
-def _code(top: Table, tier: str, folder: Path, files: dict[str, bytes]) -> _Code:
+def _code_key(top: Table, tier: str) -> str:
     given = [key for key in _CODE_KEYS if top.has(key)]
     if len(given) != 1:
         raise top.refusal("source", "expected exactly one of source, module and wasm")
@@ -211,6 +212,11 @@ def _code(top: Table, tier: str, folder: Path, files: dict[str, bytes]) -> _Code
         raise top.refusal(key, f"does not fit the tier '{tier}'")
     if key == "wasm" and top.has("class"):
         raise top.refusal("class", "a wasm domain has no class")
+    return key
+
+
+def _code(top: Table, tier: str, folder: Path, files: dict[str, bytes]) -> _Code:
+    key = _code_key(top, tier)
     name = top.text(key, _MAX_TEXT)
     try:
         if key == "module":
@@ -228,6 +234,8 @@ def _code(top: Table, tier: str, folder: Path, files: dict[str, bytes]) -> _Code
         raise top.named(key, error) from error
     files["code"] = data
     if key == "wasm":
+        if not data.startswith(_WASM_MAGIC):
+            raise top.refusal(key, "the file is no WebAssembly in its binary form")
         return _Code("wasm", data, path, "", "")
     module = name if key == "module" else ""
     return _Code("python", data, path, module, top.identifier("class"))

@@ -9,6 +9,7 @@ Spec: DOM-9.4, DOM-9.5.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -66,10 +67,8 @@ def read_below(folder: Path, name: str, max_bytes: int) -> bytes:
     except RegistrationError:
         raise
     except (OSError, ValueError) as error:
-        # A folder's name that cannot be one is a ValueError.
-        why = getattr(error, "strerror", None) or "not a possible name"
         raise RegistrationError(
-            f"'{printable(name)}' cannot be read without following a link: {why}"
+            f"'{printable(name)}' cannot be read{_why(error)}"
         ) from error
 
 
@@ -120,6 +119,15 @@ def source_of(name: str, max_bytes: int) -> tuple[Path, bytes]:
         folder = Path(origin).parent
     file = f"{last}.py"
     return folder / file, read_below(folder, file, max_bytes)
+
+
+def _why(error: OSError | ValueError) -> str:
+    """Say why a file was not opened; a missing one is the usual reason by far."""
+    number = getattr(error, "errno", None)
+    if number in {errno.ELOOP, errno.ENOTDIR}:
+        return " without following a link"
+    # A folder's name that cannot be one is a ValueError.
+    return f": {getattr(error, 'strerror', None) or 'not a possible name'}"
 
 
 def _open_below(folder: Path, parts: list[str]) -> int:

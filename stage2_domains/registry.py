@@ -26,6 +26,7 @@ from stage2_domains.declaration import (
 )
 from stage2_domains.errors import RegistrationError, RegistryFrozenError
 from stage2_domains.fingerprint import fingerprint
+from stage2_domains.sentences import bounded, printable
 from stage2_domains.source import DomainSource, source_of
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ class DomainRegistry:
         registry = cls.builtin()
         for one in installed_manifests():
             name = one.manifest.name
-            registry.register_manifest(one.manifest, trusted=name in trusted)
+            try:
+                registry.register_manifest(one.manifest, trusted=name in trusted)
+            except RegistrationError as error:
+                brought = f"installed by '{printable(one.distribution)}'"
+                raise RegistrationError(bounded(f"{brought}: {error}")) from error
         return registry
 
     def register(self, domain: Stage2Domain, *, trusted: bool = False) -> None:

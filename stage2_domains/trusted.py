@@ -8,15 +8,16 @@ Spec: DOM-9.8.
 
 from __future__ import annotations
 
-import importlib
 import sys
 from importlib.abc import InspectLoader
-from importlib.util import module_from_spec, spec_from_loader
+from importlib.util import decode_source, find_spec, module_from_spec, spec_from_loader
 from typing import TYPE_CHECKING, NoReturn
 
 from stage2_domains.errors import RegistrationError
 from stage2_domains.manifest import DeclaredDomain
+from stage2_domains.package_files import read_below
 from stage2_domains.sentences import bounded, printable
+from stage2_domains.source import MAX_SOURCE_BYTES
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -46,10 +47,14 @@ class _Pinned(InspectLoader):
     def __init__(self, manifest: DomainManifest) -> None:
         self._manifest = manifest
 
+    def has(self, code: bytes) -> bool:
+        """Whether it loads these bytes."""
+        return self._manifest.source.code == code
+
     def get_source(self, fullname: str) -> str:
         """Give the source that was read with the manifest."""
         del fullname
-        return importlib.util.decode_source(self._manifest.source.code)
+        return decode_source(self._manifest.source.code)
 
 
 def domain_of(manifest: DomainManifest, *, trusted: bool) -> Stage2Domain:
@@ -106,17 +111,44 @@ def load_trusted(manifest: DomainManifest) -> Stage2Domain:
 
 
 def _named(manifest: DomainManifest) -> ModuleType:
-    """Import a module by its name, as the rest of the program would."""
-    module = importlib.import_module(manifest.module)  # noqa: TID251 - asked for by name, and trusted
-    origin = getattr(module, "__file__", None)
-    if origin != str(manifest.code_path):
-        _refuse(f"'{manifest.module}' was imported from another file")
+    """Import a module by its name, from the very bytes that were read.
+
+    Not as Python would: it believes files of compiled code that say they need no
+    checking, and a source may have changed meanwhile. A module that somebody else has
+    loaded cannot be loaded again; of that one the file must not have changed.
+    """
+    name = manifest.module
+    module = sys.modules.get(name)
+    if module is None:
+        spec = find_spec(name)  # imports the packages above it
+        if spec is None or spec.origin != str(manifest.code_path):
+            _refuse(f"'{name}' was imported from another file")
+        module = _loaded(name, manifest)
+        above, _, last = name.rpartition(".")
+        if above:
+            setattr(sys.modules[above], last, module)
+    if getattr(module, "__file__", None) != str(manifest.code_path):
+        _refuse(f"'{name}' was imported from another file")
+    if not _is_from(module, manifest):
+        _refuse(f"'{name}' was loaded already, and its file has changed since")
     return module
+
+
+def _is_from(module: ModuleType, manifest: DomainManifest) -> bool:
+    """Whether a module was made of the bytes of the manifest, as far as one can say."""
+    if isinstance(module.__loader__, _Pinned):
+        return module.__loader__.has(manifest.source.code)
+    path = manifest.code_path
+    return read_below(path.parent, path.name, MAX_SOURCE_BYTES) == manifest.source.code
 
 
 def _pinned(manifest: DomainManifest) -> ModuleType:
     """Run a file that belongs to no package, under a name of its own."""
-    name = f"stage3_domain_{manifest.name}_{manifest.digest[-16:]}"
+    return _loaded(f"stage3_domain_{manifest.name}_{manifest.digest[-16:]}", manifest)
+
+
+def _loaded(name: str, manifest: DomainManifest) -> ModuleType:
+    """Run the bytes of a manifest as the module ``name``."""
     spec = spec_from_loader(name, _Pinned(manifest), origin=str(manifest.code_path))
     if spec is None:
         _refuse("the import system made no module")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from audit.events import JsonValue
     from audit.records import StreamHead
     from stage3.admission import ReadyStep
+    from stage3.isolation.interface import Usage
     from stage3.judgement import Judgement
     from tokens.credential import Claims
     from tokens.state.accounting import Reservation
@@ -153,6 +154,7 @@ class Scribe:
             },
             "parameters": parameters,
             "domain_digest": "" if step.domain is None else step.domain.digest,
+            "tier": "" if step.domain is None else step.domain.tier,
             "heads": _heads(snapshot),
         }
         return (
@@ -185,6 +187,8 @@ class Scribe:
             "source": seen.source,
             "tier": "" if step.domain is None else step.domain.tier,
         }
+        if seen.usage is not None:
+            evidence["used"] = _known(seen.usage)
         violation = AuditEventType.BOUNDARY_VIOLATION
         return (self._event(violation, step, "denied", evidence, failure), ending)
 
@@ -297,6 +301,16 @@ _BEFORE: Final[Mapping[AuditEventType, tuple[AuditEventType, ...]]] = {
     _VIOLATION: (_SCOPE, _LIMIT),
 }
 """What has passed before it."""
+
+
+def _known(usage: Usage) -> dict[str, JsonValue]:
+    """Give what is known of a usage."""
+    said = {
+        "wall_ms": usage.wall_ms,
+        "cpu_ms": usage.cpu_ms,
+        "peak_mb": usage.peak_mb,
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _heads(snapshot: TokenSnapshot) -> dict[str, JsonValue]:

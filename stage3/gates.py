@@ -108,7 +108,7 @@ def check_existence(
             ReasonCode.ISOLATION_UNAVAILABLE,
             "domain {domain} needs the isolation tier "
             f"{domain.tier}, which is not available here ({our_words(reason)}); "
-            "register it with trusted=True only if you trust its code like your own",
+            "it is not run in a weaker one",
             domain=step.domain,
         )
     return None

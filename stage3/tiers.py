@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from stage3.isolation.process.level import probe
 from stage3.isolation.process.tier import ProcessIsolation
-from stage3.isolation.wasm.tier import WasmIsolation
+from stage3.isolation.wasm.tier import WasmIsolation, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,8 +84,8 @@ def process_tier() -> Isolation | str:
 
 
 def wasm_tier() -> Isolation | str:
-    """Make the wasm tier, or say that its engine is not installed."""
-    return WasmIsolation.available() or "the extra stage3[wasm] is not installed"
+    """Make the wasm tier, or say why its engine cannot be used."""
+    return WasmIsolation.available() or str(why_not())
 
 
 BOXES: Final = {"process": process_tier, "wasm": wasm_tier}

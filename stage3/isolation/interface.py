@@ -1,7 +1,8 @@
 """The promise every box makes to the executor, and the five ways a call can end.
 
-This module holds types only; it runs nothing. A tier (``in_process`` today) is a
-class that keeps ``Isolation``; the executor knows no more about it than this page.
+This module holds types only; it runs nothing. A tier (``in_process``, ``process``,
+``wasm``) is a class that keeps ``Isolation``; the executor knows no more about it than
+this page.
 
 Source: ``docs/spec/isolation.md``, ISO-1 and ISO-2.
 """
@@ -28,6 +29,7 @@ __all__ = [
     "Isolation",
     "Ok",
     "ResultRefused",
+    "Usage",
     "Violation",
     "ViolationKind",
     "ViolationSource",
@@ -117,6 +119,22 @@ class ResultRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call had used when it was ended, as far as the tier can tell.
+
+    Attributes:
+        wall_ms: Milliseconds since it was asked.
+        cpu_ms: Milliseconds of processor time; ``None`` when not known.
+        peak_mb: Mebibytes of memory it took at most at once, beside what the box
+            itself needs; ``None`` when not known.
+    """
+
+    wall_ms: int
+    cpu_ms: int | None = None
+    peak_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """The domain tried to leave its box. Wins over whatever it returned or raised.
 
@@ -124,11 +142,13 @@ class Violation:
         kind: What it reached for.
         detail: Printable ASCII, at most ``MAX_DETAIL_CHARS``; fit for the record.
         source: Who noticed.
+        usage: What the call had used; ``None`` where the tier cannot tell.
     """
 
     kind: ViolationKind
     detail: str
     source: ViolationSource
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

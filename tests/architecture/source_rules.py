@@ -26,8 +26,6 @@ BACKGROUND_NAMES: Final = frozenset(
     {"threading.Thread", "threading.Timer", "_thread.start_new_thread"}
     | {"_thread.start_joinable_thread", "signal.setitimer", "time.sleep"}
 )
-BACKGROUND_ALLOWED: Final = frozenset({"stage3.isolation.wasm.ticker"})
-"""Counts the time of calls that block their thread, and ends before they return."""
 UNSAFE_MODULES: Final = frozenset({"dill", "marshal", "pickle", "shelve"})
 UNSAFE_CALLS: Final = frozenset({"__import__", "compile", "eval", "exec"})
 UNSAFE_ALLOWED: Final[frozenset[str]] = frozenset(
@@ -56,9 +54,7 @@ LATE_IMPORTS: Final = {
     ),
     "lazy WebAssembly engine": re.compile(r"stage3\.isolation\.wasm\.tier:_machine"),
     "lazy stores": re.compile(r"audit\.store\.opening:\w+"),
-    "what a box has loaded": re.compile(
-        r"stage3\.isolation\.process\.preload:preload"
-    ),
+    "what a box has loaded": re.compile(r"stage3\.isolation\.process\.preload:preload"),
     "validator compilation": re.compile(r"stage2_domains\.schema:\w+"),
     "loader of domain entry points": re.compile(
         r"stage2_domains\.(registry|entry_points|trusted):\w+"
@@ -87,8 +83,6 @@ ROOMS: Final = {
 def no_background_work(source: Source) -> list[str]:
     """Design section 2 rule 7: nothing waits, repeats or runs in the background."""
     if not source.is_below("audit", "tokens", "stage3") or source.is_below(*FACES):
-        return []
-    if source.module in BACKGROUND_ALLOWED:
         return []
     found = [
         source.at(node, f"{name} starts or awaits work in the background")

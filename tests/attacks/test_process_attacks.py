@@ -101,7 +101,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def test_an_attack_reaches_nothing_and_ends_as_the_documentation_says(
     box: ProcessIsolation, world: World, attack: Attack, *, swallow: bool
 ) -> None:
-    """BOX-5.8, BOX-6.5, ISO-2.1; rules 3B."""
+    """BOX-5.8, BOX-6.5, ISO-2.1.
+
+    Rules 3A.6, 3B.1, 3B.2, 3B row 5, 3B row 6, 3B row 9, 3B row 10, 3B row 12.
+    """
     before = world.state()
     outcome = run_attack(box, world, attack, swallow=swallow, guarded=True)
 
@@ -130,7 +133,7 @@ def test_an_attack_that_gets_round_the_guard_reaches_nothing_either(
 def test_an_attempt_is_recorded_under_its_kind(
     box: ProcessIsolation, world: World, name: str, *, guarded: bool, swallow: bool
 ) -> None:
-    """BOX-5.8, BOX-6.5; ISO-1.5."""
+    """BOX-5.8, BOX-6.5; ISO-1.5; rules 3B.3."""
     outcome = run_attack(box, world, BY_NAME[name], swallow=swallow, guarded=guarded)
     kinds = GUARDED if guarded else ROUND_THE_GUARD
 

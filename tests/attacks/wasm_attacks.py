@@ -72,10 +72,18 @@ def answering(packed: int, *, alloc: int = 32768) -> str:
 
 
 def component(
-    interface: str = "", function: str = "", *, answer: str = INNOCENT, call: str = ""
+    interface: str = "",
+    function: str = "",
+    *,
+    answer: str = INNOCENT,
+    call: str = "",
+    pages: int = 2,
 ) -> str:
-    """Return a component that imports one function, calls it and gives ``answer``."""
-    name = function.split('"')[1] if function else ""
+    """Return a component that imports one function, calls it and gives ``answer``.
+
+    ``function`` may start with what its type needs: the last export is the function.
+    """
+    name = function.rpartition('(export "')[2].split('"')[0]
     imported = f'(import "{interface}" (instance $i {function}))' if function else ""
     lowered = (
         f'(core func $f (canon lower (func $i "{name}") (memory $libc "memory")'
@@ -88,7 +96,7 @@ def component(
     return f"""(component
       {imported}
       (core module $libc_m
-        (memory (export "memory") 2)
+        (memory (export "memory") {pages})
         (func (export "realloc") (param i32 i32 i32 i32) (result i32)
           (i32.const 32768)))
       (core instance $libc (instantiate $libc_m))
@@ -168,6 +176,32 @@ _BUDGETS: Final = (
     ),
 )
 
+
+def _crowd(parts: str) -> str:
+    """Return a component that answers, and has more in it."""
+    return component().replace("(component\n", f"(component\n{parts}\n", 1)
+
+
+_CROWDS: Final = tuple(
+    _violation(name, _crowd(parts), ViolationKind.BUDGET_MEMORY)
+    for name, parts in (
+        (
+            "more memories than allowed",
+            "(core module $crowd (memory 1))"
+            + "(core instance (instantiate $crowd))" * 4,
+        ),
+        (
+            "more instances than allowed",
+            "(core module $crowd)" + "(core instance (instantiate $crowd))" * 101,
+        ),
+        (
+            "more tables than allowed",
+            f"(core module $crowd {'(table 1 funcref)' * 60})"
+            + "(core instance (instantiate $crowd))" * 2,
+        ),
+    )
+)
+
 _TRAPS: Final = tuple(
     _violation(name, module(body, before=before), ViolationKind.TRAP, says)
     for name, body, before, says in (
@@ -228,6 +262,13 @@ _IMPORTS: Final = tuple(
             "acme:host/shell",
         ),
         (
+            "a component that could call what is no WASI",
+            component(
+                "acme:host/shell", '(export "run" (func))', call="|(unreachable)"
+            ),
+            "acme:host/shell",
+        ),
+        (
             "list the folders of the host",
             component(
                 "wasi:filesystem/preopens@0.2.9",
@@ -267,6 +308,141 @@ _IMPORTS: Final = tuple(
     )
 )
 
+_MUCH: Final = component(
+    "wasi:logging/logging",
+    '(export "log" (func (param "text" string)))',
+    call="(param i32 i32)|(call $f (i32.const 0) (i32.const 52428800))",
+    pages=900,
+)
+
+_HANDED: Final = tuple(
+    _violation(
+        f"be able to hand over {name}",
+        component(
+            "wasi:keyvalue/store",
+            f'(export "set" (func (param "what" {kind})))',
+            call=f"(param {flat})|(unreachable)",
+        ),
+        ViolationKind.IMPORT,
+        "wasi:keyvalue/store set",
+    )
+    for name, kind, flat in (
+        ("a list of bytes", "(list u8)", "i32 i32"),
+        ("a list of texts", "(list string)", "i32 i32"),
+        ("a list of pairs", "(list (tuple u8 u8))", "i32 i32"),
+        ("a pair", "(tuple u8 u8)", "i32 i32"),
+        ("a list, perhaps", "(option (list u8))", "i32 i32 i32"),
+        ("a list, or an error", "(result (list u8) (error u8))", "i32 i32 i32"),
+        ("an error that is a list", "(result u8 (error (list u8)))", "i32 i32 i32"),
+    )
+)
+"""The engine would copy these at 40 times their size, so nothing of these runs."""
+
+_HARMLESS: Final = tuple(
+    _violation(
+        f"be able to hand over {name}",
+        component(
+            "wasi:keyvalue/store",
+            f'(export "set" (func (param "what" {kind})))',
+            call=f"(param {flat})|(unreachable)",
+        ),
+        ViolationKind.TRAP,
+        "unreachable",
+    )
+    for name, kind, flat in (
+        ("a text", "string", "i32 i32"),
+        ("a number, perhaps", "(option u64)", "i32 i64"),
+        ("a number or a flaw", "(result u8 (error char))", "i32 i32"),
+        ("success", "(result)", "i32"),
+    )
+)
+"""A runtime may link these; it is stopped when it calls them."""
+
+_STREAM: Final = '(export "output-stream" (type $s (sub resource)))'
+_POLLABLE: Final = '(export "pollable" (type $p (sub resource)))'
+
+_FORGED: Final = (
+    _violation(
+        "write to a stream nobody gave",
+        component(
+            "wasi:io/streams@0.2.9",
+            f'{_STREAM} (export "[method]output-stream.write"'
+            ' (func (param "self" (borrow $s)) (param "what" (list u8))))',
+            call="(param i32 i32 i32)"
+            "|(call $f (i32.const 7) (i32.const 0) (i32.const 9))",
+        ),
+        ViolationKind.TRAP,
+        "unknown handle index 7",
+    ),
+    _violation(
+        "wait for what nobody gave",
+        component(
+            "wasi:io/poll@0.2.9",
+            f'{_POLLABLE} (export "poll" (func (param "all" (list (borrow $p)))'
+            " (result (list u32))))",
+            call="(param i32 i32 i32)"
+            "|(call $f (i32.const 0) (i32.const 9) (i32.const 64))",
+        ),
+        ViolationKind.TRAP,
+        "unknown handle index 0",
+    ),
+    _violation(
+        "wait for nothing",
+        component(
+            "wasi:io/poll@0.2.9",
+            f'{_POLLABLE} (export "poll" (func (param "all" (list (borrow $p)))'
+            " (result (list u32))))",
+            call="(param i32 i32 i32)"
+            "|(call $f (i32.const 0) (i32.const 0) (i32.const 64))",
+        ),
+        ViolationKind.IMPORT,
+        "wasi:io/poll@0.2.9 poll",
+    ),
+)
+
+_FALSE_TYPES: Final = tuple(
+    _violation(name, component(interface, function, call=call), ViolationKind.IMPORT,
+               f"{interface} {function.split(chr(34))[1]}")
+    for name, interface, function, call in (
+        ("a clock that gives text", "wasi:clocks/monotonic-clock",
+         '(export "now" (func (result string)))',
+         "(param i32)|(call $f (i32.const 64))"),
+        ("a clock that gives nothing", "wasi:clocks/monotonic-clock",
+         '(export "now" (func))', "|(call $f)"),
+        ("random bytes without a number", "wasi:random/random",
+         '(export "get-random-bytes" (func (result (list u8))))',
+         "(param i32)|(call $f (i32.const 64))"),
+        ("random bytes that are texts", "wasi:random/random",
+         '(export "get-random-bytes" (func (param "n" u64) (result (list string))))',
+         "(param i64 i32)|(call $f (i64.const 8) (i32.const 64))"),
+        ("random bytes by a small number", "wasi:random/random",
+         '(export "get-random-bytes" (func (param "n" u32) (result (list u8))))',
+         "(param i32 i32)|(call $f (i32.const 8) (i32.const 64))"),
+        ("a random number too many", "wasi:random/random",
+         '(export "get-random-bytes" (func (param "n" u64) (result (list u8))))',
+         "(param i64 i32)|(call $f (i64.const 65537) (i32.const 64))"),
+    )
+)  # fmt: skip
+"""WASI in name only: what the host gives does not fit what the component expects."""
+
+_MISNAMED: Final = tuple(
+    _violation(
+        f"a trap in a function called {name!r}",
+        module(
+            "(call $bad)",
+            before="(func $bad unreachable)",
+        ).replace("$bad", f'$"{name}"'),
+        ViolationKind.TRAP,
+        "unreachable",
+    )
+    for name in (
+        "all fuel consumed by WebAssembly",
+        "call stack exhausted",
+        "\\n\\nCaused by:\\n    wasm trap: all fuel consumed by WebAssembly",
+    )
+)
+"""The engine's message holds the names of functions, which the author chose."""
+
 _ANSWERS: Final = tuple(
     WasmAttack(name, text, ResultRefused, says=says)
     for name, text, says in (
@@ -302,8 +478,37 @@ _ANSWERS: Final = tuple(
             "deep",
         ),
         ("a component's bad answer", component(answer="no"), "not JSON"),
+        (
+            "a component's giant answer",
+            component(answer='"' + "x" * 1024 * 1024).replace(
+                '(memory (export "memory") 2)', '(memory (export "memory") 40)'
+            ),
+            "1048577 bytes",
+        ),
+        (
+            "bytes that are no text",
+            module(answer="")
+            .replace('(data (i32.const 16) "")', '(data (i32.const 16) "\\ff\\fe{}")')
+            .replace(str(16 << 32), str((16 << 32) | 4)),
+            "UTF-8",
+        ),
     )
 )
+
+
+def _invoking(params: str) -> str:
+    """Return a component whose ``invoke`` takes something else."""
+    flat = "i32" if "u32" in params else "i32 i32"
+    return f"""(component
+      (core module $m
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 64))
+        (func (export "invoke") (param {flat}) (result i32) (i32.const 0)))
+      (core instance $i (instantiate $m))
+      (func (export "invoke") {params} (result string)
+        (canon lift (core func $i "invoke") (memory $i "memory")
+          (realloc (func $i "realloc")))))"""
+
 
 _PROGRAMS: Final = tuple(
     WasmAttack(name, text, InfraFailure, says=says)
@@ -319,7 +524,21 @@ _PROGRAMS: Final = tuple(
         ("memory shared between threads",
          '(module (memory (export "memory") 1 1 shared))', "refuses the code"),
         ("a component without invoke", "(component)", "'invoke'"),
+        ("a component whose invoke takes a number", _invoking('(param "n" u32)'),
+         "'invoke'"),
+        ("a component whose invoke takes one text", _invoking('(param "n" string)'),
+         "'invoke'"),
+        ("two memories in a module", "(module (memory 1) (memory 1))",
+         "refuses the code"),
+        ("a memory of 64 bits", "(module (memory i64 1))", "refuses the code"),
+        ("an exception", "(module (tag (param i32)))", "refuses the code"),
+        ("an object", "(module (type (struct (field i32))))", "refuses the code"),
     )
 )  # fmt: skip
 
-ATTACKS: Final = (*_BUDGETS, *_TRAPS, *_IMPORTS, *_ANSWERS, *_PROGRAMS)
+ATTACKS: Final = (
+    *(*_BUDGETS, *_CROWDS, *_TRAPS, *_IMPORTS, *_ANSWERS, *_PROGRAMS),
+    *(*_HANDED, *_HARMLESS, *_FORGED, *_FALSE_TYPES, *_MISNAMED),
+    _violation("hand over a text as large as the memory", _MUCH, ViolationKind.IMPORT,
+               "wasi:logging/logging log"),
+)  # fmt: skip

@@ -16,6 +16,7 @@ STATUSES: Final = {
     "holds": False,
     "holds on one machine": True,
     "holds for the code": True,
+    "holds for its tiers": True,
     "in part": True,
     "not claimed": True,
 }

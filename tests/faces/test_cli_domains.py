@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,10 @@ from stage3.cli.commands.domain_template import TEMPLATE_FILES
 from stage3.isolation.in_process import InProcessIsolation
 from stage3.isolation.process.level import probe
 from tests.architecture.source_tree import ROOT
-from tests.faces.cli_runner import World, code_of, document, run
+from tests.faces.cli_runner import Ran, World, code_of, document, run
 
 WEATHER = str(ROOT / "examples/third_party_domain/acme_weather/domain.toml")
+FROM_FILE = ("--domain", WEATHER)
 SUMS = """\
 name = "sums"
 tier = "in_process"
@@ -58,6 +61,13 @@ def sums(folder: Path, *examples: str) -> str:
     return str(folder / "domain.toml")
 
 
+def execution(ran: Ran) -> str:
+    """Give the id of the execution that a command printed."""
+    found = re.search(r"(?m)^execution +([0-9a-f-]{36})$", ran.out)
+    assert found is not None, ran.out + ran.err
+    return found[1]
+
+
 # --- list and describe -------------------------------------------------------------
 
 
@@ -90,8 +100,11 @@ def test_a_domain_that_was_not_named_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--domain", "gone.toml"), "gone.toml: 'gone.toml' cannot be read"),
-        (("--domain", WEATHER, "--domain", WEATHER), "'weather' is already registered"),
+        (("--domain", "gone.toml"), "'gone.toml' cannot be read: No such file"),
+        (
+            ("--domain", WEATHER, "--domain", WEATHER),
+            f"{WEATHER}: the domain 'weather' is already registered",
+        ),
     ],
 )
 def test_a_manifest_that_is_refused_ends_the_command(
@@ -113,19 +126,31 @@ def test_code_runs_in_this_process_only_where_it_is_trusted(tmp_path: Path) -> N
 
     assert (refused.code, code_of(refused)) == (2, "INPUT_REFUSED")
     assert "declares the tier in_process" in refused.err
+    assert f"like your own: --trusted-domain {manifest}" in refused.err
     assert listed.code == 0
+    assert run("domains", "test", manifest, "--trusted-domain", manifest).code == 1
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of installed packages."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def installed(site: Path, point: str) -> None:
+    """Make the metadata of an installed package with this entry point."""
+    about = site / "acme_weather-0.1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-weather\n")
+    (about / "entry_points.txt").write_text(f"[stage3.domains]\n{point}\n")
 
 
 def test_installed_domains_are_there_when_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CLI-11.1."""
-    about = tmp_path / "acme_weather-0.1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-weather\n")
-    point = "[stage3.domains]\nweather = acme_weather:domain.toml\n"
-    (about / "entry_points.txt").write_text(point)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    installed(site, "weather = acme_weather:domain.toml")
     monkeypatch.syspath_prepend(str(Path(WEATHER).parents[1]))
 
     without = run("domains", "list")
@@ -133,6 +158,54 @@ def test_installed_domains_are_there_when_asked_for(
 
     assert "weather" not in without.out
     assert "installed by acme-weather" in with_them.out
+
+
+def test_an_installed_domain_runs_in_this_process_where_its_file_is_trusted(
+    site: Path,
+) -> None:
+    """CLI-11.2: the package does not decide it, and is there when somebody does."""
+    installed(site, "sums = acme_sums")
+    (site / "acme_sums").mkdir()
+    manifest = sums(site / "acme_sums", "parameters = { numbers = [2] }")
+    words = ("domains", "test", "sums", "--installed-domains")
+
+    refused = run(*words)
+    trusted = run(*words, "--trusted-domain", manifest)
+    changed = Path(manifest)
+    copy = Path(shutil.copytree(changed.parent, site / "copy"), "domain.toml")
+    changed.write_text(changed.read_text() + "# another\n")
+    other = run(*words, "--trusted-domain", str(copy))
+
+    assert (refused.code, code_of(refused)) == (2, "INPUT_REFUSED")
+    assert f"--trusted-domain {manifest}" in refused.err
+    assert trusted.code == 0, trusted.err
+    assert (other.code, code_of(other)) == (2, "INPUT_REFUSED")
+
+
+def test_the_example_package_brings_all_that_its_manifest_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLI-11.1, DOM-9.9: installed from its wheel, it is the domain of its source."""
+    source = shutil.copytree(Path(WEATHER).parents[1], tmp_path / "source")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
+    done = subprocess.run(
+        [*build, "--outdir", str(tmp_path), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    ran = run("domains", "describe", "weather", "--json", "--installed-domains")
+
+    assert ran.code == 0, ran.err
+    there = document(run("domains", "describe", "weather", "--json", *FROM_FILE))
+    assert document(ran)["digest"] == there["digest"]
+    assert document(ran)["source"] == "installed by acme-weather"
 
 
 def test_a_plan_is_written_and_checked_with_a_domain_of_ones_own(
@@ -170,6 +243,42 @@ def test_a_plan_runs_a_domain_of_somebody_else_in_its_box(own_world: World) -> N
     assert "outcome    success, 1 of 1 steps" in ran.out
     assert (without.code, code_of(without)) == (1, "DOMAIN_NOT_REGISTERED")
     assert run("audit", "verify", *own_world.here()).code == 0
+    assert "\n  Name its manifest with --domain.\n" in without.err
+    kept = document(run("audit", "trail", *own_world.here(), execution(ran), "--json"))
+    events = kept["events"]
+    described = document(run("domains", "describe", "weather", "--json", *domain))
+    assert isinstance(events, list)
+    assert events[0]["details"]["isolation"]["process"]["boundary"] is True
+    assert events[3]["details"]["tier"] == described["tier"] == "process"
+    assert events[3]["details"]["domain_digest"] == described["digest"]
+
+
+@pytest.mark.usefixtures("boxed")
+def test_the_trail_says_what_a_domain_tried(own_world: World) -> None:
+    """CLI-11.1: what, in which box, and who noticed."""
+    folder = own_world.folder / "words"
+    run("domains", "new", str(folder), "--name", "words")
+    code = folder / "domain.py"
+    code.write_text(
+        code.read_text().replace("if method", "open('/x\x1b')\n        if m")
+    )
+    request = json.loads(Path(own_world["token_request.json"]).read_text())
+    request |= {"domain_scope": ["words"], "method_scope": {"words": ["count_words"]}}
+    Path(own_world["token_request.json"]).write_text(json.dumps(request))
+    own_world.issue("words.credential")
+    plan, domain = own_world["words.json"], ("--domain", str(folder))
+    words = ("--user", "alice", "--step", "words.count_words", "--out", plan)
+    run("plan", "new", *words, *domain)
+    caller = ("--user", "alice", "--credential", own_world["words.credential"])
+
+    ran = run("plan", "run", *own_world.here(), "--plan", plan, *caller, *domain)
+    kept = run("audit", "trail", *own_world.here(), execution(ran))
+
+    assert (ran.code, code_of(ran)) == (1, "BOUNDARY_VIOLATION")
+    assert "`stage3 audit trail ID` keeps it" in ran.err
+    said = r"(?m)^attempt  open: /x\\+x1b r \d+ \(open; process box, by hook\)$"
+    assert re.search(said, ran.out)
+    assert re.search(said, kept.out)
 
 
 # --- test ----------------------------------------------------------------------------
@@ -200,7 +309,7 @@ def test_a_plan_runs_a_domain_of_somebody_else_in_its_box(own_world: World) -> N
         ),
         (
             "parameters = { numbers = [] }",
-            *("fail", "left its box: open: "),
+            *("fail", "left its box: open: /dev/null"),
         ),
         (
             "parameters = { numbers = [0] }",
@@ -235,6 +344,25 @@ def test_a_domain_without_examples_is_not_tested(tmp_path: Path) -> None:
 
     assert (ran.code, code_of(ran)) == (1, "DOMAIN_TEST")
     assert "sums has no example" in ran.err
+    assert "\n  Correct what the table names" in ran.err
+
+
+def test_what_is_not_found_says_how_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLI-2.2: a folder of one's own is the usual slip."""
+    monkeypatch.chdir(tmp_path)
+    run("domains", "new", "words", "--name", "words")
+
+    folder = run("domains", "test", "words")
+    unknown = run("domains", "test", "sums")
+
+    assert (folder.code, code_of(folder)) == (2, "INPUT_REFUSED")
+    assert (
+        "\n  To test what is in the folder: stage3 domains test ./words" in folder.err
+    )
+    assert (unknown.code, code_of(unknown)) == (2, "INPUT_REFUSED")
+    assert "\n  One of your own is named by its manifest: --domain FILE." in unknown.err
 
 
 def test_built_in_domains_are_tested_by_their_examples() -> None:
@@ -265,6 +393,7 @@ def test_no_other_tier_is_put_in_place_of_one_that_is_not_there(
 
     assert (ran.code, code_of(ran)) == (3, "ISOLATION_UNAVAILABLE")
     assert "there is no box of the tier process here: no seccomp" in ran.err
+    assert "\n  See `stage3 doctor` for the boxes of this machine." in ran.err
 
 
 def test_a_box_that_breaks_is_not_the_domains_fault(
@@ -319,7 +448,8 @@ def test_a_new_domain_gives_what_its_examples_say(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Words", "a-b", "1a", "a" * 65, "w\u00f6rter", "system", "../x"]
+    "name",
+    ["", "Words", "a-b", "1a", "a" * 65, "w\u00f6rter", "system", "../x", "apollo"],
 )
 def test_a_new_domain_needs_a_name_that_a_token_may_say(
     name: str, tmp_path: Path
@@ -338,7 +468,16 @@ def test_a_folder_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     ran = run("domains", "new", str(tmp_path), "--name", "words")
 
     assert (ran.code, code_of(ran)) == (3, "OUTPUT_FAILED")
+    assert "nothing is ever replaced" in ran.err
     assert [file.name for file in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_folder_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    """CLI-11.5."""
+    ran = run("domains", "new", str(tmp_path / "a" / "b"), "--name", "words")
+
+    assert (ran.code, code_of(ran)) == (3, "OUTPUT_FAILED")
+    assert "cannot be made: No such file or directory" in ran.err
 
 
 def test_a_new_domain_is_complete_or_not_there(

@@ -14,7 +14,7 @@ The locks are advisory and belong to the transaction: the database gives them ba
 when it ends, however it ends. Who waits is served in the order of arrival, so that an
 exclusive block is not overtaken by shared ones that come after it.
 
-Source: docs/spec/postgres.md, PGS-5 and PGS-7; docs/adr/0012.
+Source: docs/spec/postgres.md, PGS-5 and PGS-7; docs/adr/0013.
 """
 
 import math

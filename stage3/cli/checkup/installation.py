@@ -18,7 +18,7 @@ from stage3.cli.checkup.check import Check, fail, ok, warn
 from stage3.cli.intake.files import shown
 from stage3.cli.versions import installed_version
 from stage3.isolation.process.level import probe
-from stage3.isolation.wasm.tier import WasmIsolation
+from stage3.isolation.wasm.tier import WasmIsolation, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +80,7 @@ def _process_box() -> Check:
 def _wasm_box() -> Check:
     box = WasmIsolation.available()
     if box is None:
-        return ok("wasm box", "not installed; domains of the tier wasm are refused")
+        return ok("wasm box", f"{why_not()}; domains of the tier wasm are refused")
     return ok("wasm box", str(box.attained["engine"]))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from stage2_domains.registry import DomainRegistry
 from stage3.cli.errors import InputRefusedError, OutputFailedError
 from stage3.cli.intake.files import new_file, shown
 from stage3.cli.output.answers import Answer
@@ -55,7 +56,8 @@ def new_domain(given: Given, _console: Console) -> Answer:
     except FileExistsError as error:
         raise OutputFailedError(f"{shown(folder)} exists already") from error
     except (OSError, ValueError) as error:
-        raise OutputFailedError(f"{shown(folder)} cannot be made") from error
+        why = getattr(error, "strerror", None) or "not a possible name"
+        raise OutputFailedError(f"{shown(folder)} cannot be made: {why}") from error
     try:
         for file, template in TEMPLATE_FILES.items():
             text = files("stage3.cli").joinpath(_TEMPLATES, template).read_text("utf-8")
@@ -80,6 +82,8 @@ def _checked(name: str) -> str:
         raise InputRefusedError(
             f"--name must be a lower-case identifier of at most {_MAX_NAME} characters"
         )
+    if name in DomainRegistry.builtin().names():
+        raise InputRefusedError(f"--name: '{name}' is the name of a built-in domain")
     try:
         return checked_domain(name)
     except ValueError as error:

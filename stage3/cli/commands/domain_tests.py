@@ -123,7 +123,8 @@ def _verdict(
         case InfraFailure(reason):
             return _Verdict(f"the box broke: {reason}", _NO_BOX)
         case Violation(kind, detail):
-            return _Verdict(f"left its box: {kind}: {detail}", _FAILED)
+            said = detail.removeprefix(f"{kind}: ")
+            return _Verdict(f"left its box: {kind}: {said}", _FAILED)
         case ResultRefused(message):
             return _Verdict(f"its answer is refused: {message}", _FAILED)
         case DomainFailed(message):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from stage2_domains.manifest import MANIFEST_NAME
 from stage3.cli.commands.domain_template import new_domain
 from stage3.cli.commands.domain_tests import examples_of, tested
 from stage3.cli.errors import InputRefusedError
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from stage3.cli.output.rendering import Json
 
 __all__ = ["COMMANDS", "find_method"]
+
+_OWN: Final = "One of your own is named by its manifest: --domain FILE."
 
 
 def find_method(registry: DomainRegistry, name: str) -> RegisteredMethod:
@@ -51,7 +55,8 @@ def _find_domain(registry: DomainRegistry, name: str) -> RegisteredDomain:
     if domain is None:
         raise InputRefusedError(
             f"domain '{one_line(name, 64)}' not found; there are "
-            f"{', '.join(registry.names())}"
+            f"{', '.join(registry.names())}",
+            hint=_OWN,
         )
     return domain
 
@@ -90,11 +95,17 @@ def _list(given: Given, _console: Console) -> Answer:
 
 def _test(given: Given, _console: Console) -> Answer:
     name = given.domain
-    if "/" in name or "." in name:  # no name of a domain has either
+    is_path = "/" in name or "." in name  # no name of a domain has either
+    if is_path and name not in (*given.manifests, *given.trusted_manifests):
         given.manifests = [*given.manifests, name]
     domains = domains_of(given)
-    if "/" in name or "." in name:
+    if is_path:
         name = next(one for one, path in domains.origins.items() if path == name)
+    elif domains.registry.get(name) is None and Path(name, MANIFEST_NAME).is_file():
+        raise InputRefusedError(
+            f"there is no domain '{name}', and a folder of that name",
+            hint=f"To test what is in the folder: stage3 domains test ./{name}",
+        )
     domain = _find_domain(domains.registry, name)
     manifest = domains.manifests.get(name)
     examples = examples_of(domain) if manifest is None else manifest.examples

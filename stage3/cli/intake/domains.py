@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stage2_domains.errors import DomainError
 from stage2_domains.registry import DomainRegistry
 from stage3.cli.errors import InputRefusedError
+from stage3.cli.intake.files import shown
 
 if TYPE_CHECKING:
     from stage2_domains.manifest import DomainManifest
@@ -34,8 +35,23 @@ class GivenDomains:
     origins: dict[str, str] = field(default_factory=dict)
 
     def add(self, manifest: DomainManifest, origin: str, *, trusted: bool) -> None:
-        """Register one more."""
-        self.registry.register_manifest(manifest, trusted=trusted)
+        """Register one more.
+
+        Raises:
+            InputRefusedError: It is of the tier ``in_process`` and nobody trusts it,
+                or it cannot be registered. It says where it came from.
+        """
+        if manifest.tier == "in_process" and not trusted:
+            raise InputRefusedError(
+                f"the domain '{manifest.name}' declares the tier in_process, where "
+                "nothing holds it back",
+                hint=f"Only if you trust its code like your own: --trusted-domain "
+                f"{shown(manifest.path)}",
+            )
+        try:
+            self.registry.register_manifest(manifest, trusted=trusted)
+        except DomainError as error:
+            raise InputRefusedError(f"{shown(origin)}: {error}") from error
         self.manifests[manifest.name] = manifest
         self.origins[manifest.name] = origin
 
@@ -70,4 +86,7 @@ def _fill(domains: GivenDomains, given: Given) -> None:
     for path in given.trusted_manifests:
         domains.add(load_manifest(path), path, trusted=True)
     for one in installed_manifests() if given.installed else ():
+        named = domains.manifests.get(one.manifest.name)
+        if named is not None and named.digest == one.manifest.digest:
+            continue  # the same bytes; the file that was named says how they run
         domains.add(one.manifest, f"installed by {one.distribution}", trusted=False)

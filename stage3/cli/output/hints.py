@@ -31,7 +31,9 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "HOME_NOT_EMPTY": "Name a new folder with --home; init replaces nothing.",
         "INTERNAL": "This is a defect of stage3. Please report it with this line.",
         "INTERRUPTED": "What had begun is on record; `stage3 recover` closes it.",
+        "DOMAIN_TEST": "Correct what the table names, in the code or its examples.",
         "LEDGER_NOT_WHOLE": "Keep the store as it is, and compare with a backup.",
+        "OUTPUT_FAILED": "Name a new place with room; nothing is ever replaced.",
         "STORE_MISSING": "Check --store, or make a home with `stage3 init`.",
         # The ledger's
         "AUDIT_UNAVAILABLE": _LATCHED,
@@ -49,9 +51,11 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "TOKEN_UNKNOWN": "See `stage3 token list` for the tokens of this ledger.",
         # A plan's
         "DOMAIN_NOT_IN_SCOPE": _SCOPE,
-        "DOMAIN_NOT_REGISTERED": _DOMAINS,
+        "BOUNDARY_VIOLATION": "Tell its author; `stage3 audit trail ID` keeps it.",
+        "DOMAIN_NOT_REGISTERED": "Name its manifest with --domain.",
         "EXECUTION_ID_CONFLICT": "Leave --execution-id out, or give a fresh UUID.",
         "EXECUTION_IN_PROGRESS": "Ask again by the same --execution-id.",
+        "ISOLATION_UNAVAILABLE": "See `stage3 doctor` for the boxes of this machine.",
         "LIMIT_EXECUTIONS": _LIMIT,
         "LIMIT_FREQUENCY": "Wait until the window has passed.",
         "LIMIT_INVOCATIONS": _LIMIT,
@@ -62,6 +66,7 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "PARAMETERS_REFUSED": "See `stage3 domains describe DOMAIN.METHOD`.",
         "PLATFORM_PAUSED": "Wait, or end the pause with `stage3 resume`.",
         "PLAN_USER_MISMATCH": "--user must be the plan's user_id.",
+        "RESULT_REFUSED": "Run the domain's examples: `stage3 domains test`.",
         "TRIGGER_NOT_AUTHORIZED": _SCOPE,
         "USER_MISMATCH": "--user must be the user the token was issued for.",
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from audit.events import AuditEventType
 from stage3.cli.output.rendering import pairs, table, time_text
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["trail_document", "trail_lines"]
 
+_VIOLATION: Final = AuditEventType.BOUNDARY_VIOLATION
 _HEADINGS = ("#", "TIME", "EVENT", "STATUS", "DOMAIN.METHOD", "CODE")
 
 
@@ -56,5 +58,18 @@ def trail_lines(trail: Sequence[AuditEvent]) -> list[str]:
     ]
     lines = table(_HEADINGS[:shown], rows)
     if trail and trail[-1].reason is not None:
-        lines += ["", *pairs([("reason", trail[-1].reason)])]
+        lines += ["", *pairs([("reason", trail[-1].reason), *_violations(trail)])]
     return lines
+
+
+def _violations(trail: Sequence[AuditEvent]) -> list[tuple[str, str]]:
+    """Say what a domain tried, in which box, and who noticed; at most one per step."""
+    found = [one for one in trail if one.event_type is _VIOLATION]
+    return [
+        (
+            "attempt",
+            "{detail} ({violation_type}; {tier} box, by {source})".format(**said),
+        )
+        for said in (one.details for one in found)
+        if {"detail", "violation_type", "tier", "source"} <= said.keys()
+    ]

@@ -1,39 +1,44 @@
 """One child: locks itself in, runs one method of one domain, replies, is killed.
 
 Order of a child's life: forked by the zygote; warmed up on a call that means nothing,
-so that the pages it will write to are its own; waits for its request; takes its limits
-and the filter; only then the domain's code exists in it. It is never used twice.
+so that the pages it will write to are its own; locked in; waits for its request; takes
+the limits of this call and gives up setting limits; only then the domain's code exists
+in it. It is never used twice. A child that compiles a source runs none of it: its reply
+is not the domain's word.
 
 Spec: BOX-5.
 """
 
 from __future__ import annotations
 
+import marshal
 import os
 import random
 import sys
-from types import CodeType, ModuleType
+from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from stage2_domains.contract import Budget, DomainResult
 from stage2_domains.parameters import IsolatedParameters
 from stage3.isolation.answers import failure_of, outcome_of
 from stage3.isolation.interface import (
-    BoxOutcome,
-    InfraFailure,
+    DomainFailed,
     Violation,
     ViolationKind,
 )
 from stage3.isolation.process import kernel
 from stage3.isolation.process.frames import HEADER_BYTES
-from stage3.isolation.process.replies import reply_bytes
+from stage3.isolation.process.replies import Compiled, reply_bytes
 from stage3.isolation.process.requests import Request
 from stage3.isolation.process.tripwire import REPLY_FD, Tripwire, reply_and_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-__all__ = ["MEMORY_FACTOR", "MODULE", "run_child"]
+    from stage3.isolation.process.replies import Reply
+
+__all__ = ["MEMORY_FACTOR", "MODULE", "Filters", "run_child"]
 
 MODULE: Final = "the_domain"
 """What a domain's module is called inside."""
@@ -44,32 +49,59 @@ MEMORY_FACTOR: Final = 3
 _ALWAYS: Final = kernel.Rlimits(
     core=0, file_size=0, open_files=REPLY_FD + 1, processes=0
 )
+_NO_LIMIT: Final = kernel.Rlimits(address_space=2**62, cpu_s=2**31)
 _READ_BYTES: Final = 1 << 20
+_WARM_SOURCE: Final = """
+from __future__ import annotations
+import dataclasses, json, math, re, typing
+from stage2_domains.contract import DomainResult, MethodSpec, Stage2Domain
+@dataclasses.dataclass(frozen=True)
+class Some:
+    name: str
+    rows: list = dataclasses.field(default_factory=list)
+class Warm(Stage2Domain):
+    '''Does what most domains do.'''
+    name = "warm"
+    methods: typing.ClassVar = {"up": MethodSpec({"type": "object"})}
+    def invoke(self, method, parameters):
+        try:
+            raise ValueError(method)
+        except ValueError as error:
+            Some(f"{error}: {math.pi:.2f}")
+        given = parameters.get_copy()
+        return DomainResult(success=True, data={"rows": given["rows"]})
+"""
 _WARM_UP: Final = Request(
     digest="",
     entry="Warm",
     method="up",
     budget=Budget(),
-    code=b"""
-from stage2_domains.contract import DomainResult, Stage2Domain
-class Warm(Stage2Domain):
-    def invoke(self, method, parameters):
-        given = parameters.get_copy()
-        return DomainResult(success=True, data={"rows": given["rows"] * 4})
-""",
-    parameters=b'{"rows":[{"id":1,"name":"a row","half":0.5,"none":null}]}',
+    code=marshal.dumps(compile(_WARM_SOURCE, "<domain>", "exec", dont_inherit=True)),
+    parameters=b'{"rows":[%b]}'
+    % b",".join([b'{"half":0.5,"id":1,"name":"a row","none":null}'] * 10),
+    is_compiled=True,
 )
 
 
-def run_child(
-    end: int, codes: Mapping[str, CodeType], filters: bytes, memory: int
-) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What installs the two seccomp filters, for ``REPLY_FD``.
+
+    Attributes:
+        waiting: From before the request came; lets limits be set.
+        closing: On top of it, from before code of the domain exists.
+    """
+
+    waiting: Callable[[], None]
+    closing: Callable[[], None]
+
+
+def run_child(end: int, filters: Filters, memory: int) -> NoReturn:
     """Be a child; runs in the process that was just forked, and never returns.
 
     Args:
         end: The descriptor that the request comes from.
-        codes: Sources the zygote has compiled, by digest.
-        filters: The seccomp filter, for ``REPLY_FD``.
+        filters: Both filters.
         memory: Bytes of virtual memory of the zygote when it forked.
 
     Source:
@@ -82,9 +114,11 @@ def run_child(
         tripwire = Tripwire()
         tripwire.install()
         _warm_up(tripwire)
+        filters.waiting()
         request = Request.from_bytes(_read_frame())
-        _lock(request.budget, filters, memory + 4 * len(request.parameters))
-        reply_and_wait(reply_bytes(_outcome(request, codes, tripwire)))
+        _limit(request.budget, memory + request.room)
+        filters.closing()
+        reply_and_wait(reply_bytes(_outcome(request, tripwire)))
     finally:
         os._exit(1)
 
@@ -92,28 +126,26 @@ def run_child(
 def _warm_up(tripwire: Tripwire) -> None:
     """Go once through everything that a call goes through."""
     request = Request.from_bytes(_WARM_UP.to_bytes())
-    random.seed(request.parameters)
-    reply_bytes(_called(_loaded(request, {}, tripwire), request))
+    reply_bytes(_outcome(request, tripwire))
+    tripwire.disarm()
     del sys.modules[MODULE]
     kernel.limit_resources(_ALWAYS)
+    kernel.limit_resources(_NO_LIMIT)
 
 
-def _lock(budget: Budget, filters: bytes, memory: int) -> None:
+def _limit(budget: Budget, memory: int) -> None:
     space = memory + MEMORY_FACTOR * budget.memory_mb * 1024 * 1024
     kernel.limit_resources(kernel.Rlimits(address_space=space, cpu_s=budget.cpu_s))
-    kernel.install_filter(filters)
 
 
-def _outcome(
-    request: Request, codes: Mapping[str, CodeType], tripwire: Tripwire
-) -> BoxOutcome:
-    """Run the request and judge what came of it; nothing of the domain leaves."""
+def _outcome(request: Request, tripwire: Tripwire) -> Reply | Compiled:
+    """Do what is asked and judge what came of it; nothing of the domain leaves."""
+    outcome: Reply | Compiled
     try:
-        tripwire.arm(loading=True)
-        random.seed(f"{request.digest} {request.method}".encode() + request.parameters)
-        domain = _loaded(request, codes, tripwire)
-        tripwire.arm(loading=False)
-        outcome = _called(domain, request)
+        if request.is_compiled:
+            outcome = _call(request, tripwire)
+        else:
+            outcome = _compile(request, tripwire)
     except MemoryError:
         outcome = _over(ViolationKind.BUDGET_MEMORY, "more memory than the budget")
     except RecursionError:
@@ -129,17 +161,30 @@ def _outcome(
     return tripwire.settle() or outcome
 
 
-def _loaded(
-    request: Request, codes: Mapping[str, CodeType], tripwire: Tripwire
-) -> object:
+def _compile(request: Request, tripwire: Tripwire) -> Compiled:
+    """Compile the source; a codec it names must be one that is loaded."""
+    tripwire.arm(loading=True)
+    code = compile(request.code, "<domain>", "exec", dont_inherit=True)
+    tripwire.disarm()
+    return Compiled(marshal.dumps(code))
+
+
+def _call(request: Request, tripwire: Tripwire) -> Reply:
+    random.seed(f"{request.digest} {request.method}".encode() + request.parameters)
+    domain = _loaded(request, tripwire)
+    tripwire.arm(loading=False)
+    return _called(domain, request)
+
+
+def _loaded(request: Request, tripwire: Tripwire) -> object:
     """Run the module and make the one object of its class."""
-    code = codes.get(request.digest)
-    if code is None:
-        code = compile(request.code, "<domain>", "exec", dont_inherit=True)
+    # Made by a child like this one, and read behind the filter.
+    code = marshal.loads(request.code)  # noqa: S302 - see above
     module = ModuleType(MODULE)
     names = vars(module)
     names["__builtins__"] = tripwire.names()
     sys.modules[MODULE] = module  # dataclasses look their module up
+    tripwire.arm(loading=True)
     exec(code, names)  # noqa: S102 - what this process is for
     found: object = module
     for name in request.entry.split("."):
@@ -147,10 +192,10 @@ def _loaded(
     return found() if callable(found) else found
 
 
-def _called(domain: object, request: Request) -> BoxOutcome:
+def _called(domain: object, request: Request) -> Reply:
     invoke = getattr(domain, "invoke", None)
     if not callable(invoke):
-        return InfraFailure("the class named by the domain has no invoke")
+        return DomainFailed("the class named by the domain has no invoke", 0)
     given = IsolatedParameters(request.parameters)
     answer: DomainResult = invoke(request.method, given)
     outcome = outcome_of(answer, request.budget)

@@ -180,12 +180,14 @@ class FrameReader:
         """Fill ``room``; ``before`` bytes of the frame came earlier."""
         filled = 0
         while filled < len(room):
-            if not _wait(source, select.POLLIN, self._deadline):
+            if self._deadline.left_ns() == 0:
                 return Timeout(before + filled)
             count = _receive(source, room[filled:])
             if count == 0:
                 return Closed(before + filled)
             filled += count or 0
+            if count is None:
+                _wait(source, select.POLLIN, self._deadline)
         return None
 
 
@@ -231,21 +233,12 @@ def _is_deeper(value: JsonObject, depth: int) -> bool:
     return True
 
 
-def _wait(who: socket.socket, event: int, deadline: Deadline) -> bool:
-    """Wait until the socket is ready; ``False`` when the deadline has passed."""
-    left_ns = deadline.left_ns()
-    if left_ns == 0:
-        return False
+def _wait(who: socket.socket, event: int, deadline: Deadline) -> None:
+    """Wait until the socket is ready or the deadline has passed, or an hour."""
     poll = select.poll()
     poll.register(who, event)
     # Rounded up: a wait that ends early would only be repeated.
-    wait_ms = min(-(-left_ns // _NS_PER_MS), _MAX_WAIT_MS)
-    while not poll.poll(wait_ms):
-        left_ns = deadline.left_ns()
-        if left_ns == 0:
-            return False
-        wait_ms = min(-(-left_ns // _NS_PER_MS), _MAX_WAIT_MS)
-    return True
+    poll.poll(min(-(-deadline.left_ns() // _NS_PER_MS), _MAX_WAIT_MS))
 
 
 def _receive(source: socket.socket, room: memoryview) -> int | None:
@@ -262,9 +255,9 @@ def _receive(source: socket.socket, room: memoryview) -> int | None:
 
 def _send_before(to: socket.socket, rest: memoryview, deadline: Deadline) -> None:
     while rest:
-        if not _wait(to, select.POLLOUT, deadline):
+        if deadline.left_ns() == 0:
             raise TimeoutError(errno.ETIMEDOUT, "the other side does not read")
         try:
             rest = rest[to.send(rest, socket.MSG_DONTWAIT) :]
         except BlockingIOError:
-            continue
+            _wait(to, select.POLLOUT, deadline)

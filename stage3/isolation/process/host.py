@@ -13,6 +13,7 @@ import select
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,14 +25,20 @@ from stage3.isolation.process import kernel
 from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
-    from stage2_domains.source import DomainSource
     from stage3.isolation.process.level import Level
 
-__all__ = ["Child", "Zygote", "ZygoteGoneError"]
+__all__ = ["Child", "Ending", "Look", "Zygote", "ZygoteGoneError"]
 
 _START_MS: Final = 20_000
 """How long a zygote or a child may take to be there; usually 0.1 s and 1 ms."""
 _END_S: Final = 5.0
+_CPU_OF_A_PROCESS: Final = 2
+"""CPUCLOCK_SCHED: which clock of a process, in the number that names it."""
+_OF_A_CHILD: Final = 2
+"""Descriptors that come with a child: its socket, and the one that stands for it."""
+
+_FORK: Final = b'{"do":"fork"}'
+_TEXT_BYTES: Final = 4_096
 
 _Message: TypeAlias = dict[str, str | int]
 
@@ -63,13 +70,15 @@ class Child:
         end: The host's end of its socket.
         pidfd: The descriptor that stands for the process.
         pid: Its number within the zygote's namespace.
-        codes: How many sources the zygote had compiled when it forked.
+        number: Its number here, once ``watch`` has found it out; 0 before.
+        status: The file that ``watch`` opened, -1 for none.
     """
 
     end: socket.socket
     pidfd: int
     pid: int
-    codes: int
+    number: int = 0
+    status: int = -1
 
     def kill(self) -> None:
         """Kill the process, whatever it is doing, and let go of it."""
@@ -80,14 +89,88 @@ class Child:
         """Close the descriptors."""
         self.end.close()
         os.close(self.pidfd)
+        self._forget()
 
-    def peak_bytes(self) -> int | None:
-        """Return the most virtual memory it had at once; ``None`` when it is gone."""
+    def watch(self) -> None:
+        """Open what ``look`` reads: while the child works, not after it has replied."""
         try:
-            pid = _field(f"/proc/self/fdinfo/{self.pidfd}", b"Pid:")
-            return _field(f"/proc/{pid}/status", b"VmPeak:") * 1024
-        except (OSError, ValueError, IndexError):
+            self.status = _opened(f"/proc/self/fdinfo/{self.pidfd}")
+            self.number = int(_word(os.read(self.status, _TEXT_BYTES), b"Pid:"))
+            self._forget()
+            self.status = _opened(f"/proc/{self.number}/status")
+            kernel.pidfd_check(self.pidfd)  # so the number was its own all the time
+        except (OSError, ValueError):
+            self._forget()
+
+    def look(self) -> Look:
+        """Look at the process: what it is doing, and the most memory it had at once."""
+        try:
+            text = os.pread(self.status, _TEXT_BYTES, 0)
+            cpu_ns = time.clock_gettime_ns((~self.number << 3) | _CPU_OF_A_PROCESS)
+        except OSError:
+            return Look("", None, None)
+        peak = _word(text, b"VmPeak:")
+        return Look(
+            state=_word(text, b"State:").decode(),
+            peak_bytes=int(peak) * 1024 if peak else None,
+            cpu_ms=cpu_ns // 1_000_000,
+        )
+
+    def stirs(self, *, listen: bool) -> bool:
+        """Whether it has ended or, if we listen, said something more."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        if listen:
+            poll.register(self.end, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def unread(self) -> bytes | None:
+        """Return a byte that was said and not read; ``b""`` when it is gone."""
+        try:
+            return self.end.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
             return None
+        except OSError:
+            return b""
+
+    def _forget(self) -> None:
+        if self.status >= 0:
+            os.close(self.status)
+            self.status = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the kernel says of a child at one moment.
+
+    Attributes:
+        state: ``S`` asleep, ``R`` busy, ``Z`` ended and so on; "" when it cannot be
+            looked at, because it is gone or because this system hides processes.
+        peak_bytes: The most virtual memory it had at once; ``None`` when not known.
+        cpu_ms: Processor time it has used; ``None`` when not known.
+    """
+
+    state: str
+    peak_bytes: int | None
+    cpu_ms: int | None
+
+    @property
+    def is_dying(self) -> bool:
+        """Whether its memory is gone already, and it will be."""
+        return self.state != "" and self.peak_bytes is None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a child ended.
+
+    Attributes:
+        status: Its wait status; ``None`` when nobody knows it.
+        cpu_ms: Processor time it had used; ``None`` when not known.
+    """
+
+    status: int | None
+    cpu_ms: int | None
 
 
 class Zygote:
@@ -102,21 +185,25 @@ class Zygote:
 
     __slots__ = (
         "_children",
-        "_codes",
         "_control",
+        "_endings",
+        "_hangup",
         "_ordered",
         "_process",
-        "_statuses",
         "memory",
     )
 
     def __init__(self, level: Level) -> None:
         self._children: deque[Child] = deque()
-        self._codes: dict[str, int] = {}
-        self._statuses: dict[int, int] = {}
+        self._endings: dict[int, Ending] = {}
         self._ordered = 0
         self.memory = 0
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._control, theirs = socket.socketpair(
+                socket.AF_UNIX, socket.SOCK_SEQPACKET
+            )
+        except OSError as error:
+            raise ZygoteGoneError("the zygote could not be started") from error
         with theirs:
             try:
                 self._process = _start(theirs.fileno(), level)
@@ -124,6 +211,8 @@ class Zygote:
                 self._control.close()
                 raise ZygoteGoneError("the zygote could not be started") from error
         self._control.settimeout(0)
+        self._hangup = select.poll()
+        self._hangup.register(self._control, 0)  # a hang-up is always told
         try:
             while not self.memory:
                 self._receive()
@@ -138,7 +227,7 @@ class Zygote:
             ZygoteGoneError: It is gone.
         """
         while len(self._children) + self._ordered < spares:
-            self._send({"do": "fork"})
+            self._send(_FORK)
             self._ordered += 1
 
     def take(self) -> Child:
@@ -153,50 +242,33 @@ class Zygote:
         return self._children.popleft()
 
     def is_alive(self) -> bool:
-        """Take in what was said meanwhile, and say whether it is still there."""
-        try:
-            while self._receive(wait_ms=0):
-                pass
-        except ZygoteGoneError:
-            return False
-        return True
+        """Whether it is still there."""
+        return not self._hangup.poll(0)
 
-    def has(self, child: Child, digest: str) -> bool:
-        """Whether a child has a source compiled."""
-        return self._codes.get(digest, child.codes + 1) <= child.codes
-
-    def load(self, source: DomainSource) -> None:
-        """Have a source compiled for later children; it is not waited for.
+    def listen(self) -> None:
+        """Take in what it has said by now.
 
         Raises:
             ZygoteGoneError: It is gone.
         """
-        if source.digest in self._codes:
-            return
-        self._codes[source.digest] = sys.maxsize
-        descriptor = os.memfd_create("domain", os.MFD_CLOEXEC)
-        try:
-            os.write(descriptor, source.code)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            self._send({"do": "load", "digest": source.digest}, descriptor)
-        finally:
-            os.close(descriptor)
+        while self._receive(wait_ms=0):
+            pass
 
-    def status(self, child: Child) -> int | None:
-        """Return the wait status of a child that has ended or is about to.
+    def ending(self, child: Child) -> Ending:
+        """Return how a child ended that has ended or is about to.
 
         Raises:
             ZygoteGoneError: It is gone.
         """
-        self._send({"do": "status", "pid": child.pid})
-        while child.pid not in self._statuses:
+        self._send(json.dumps({"do": "status", "pid": child.pid}).encode())
+        while child.pid not in self._endings:
             self._receive()
-        status = self._statuses.pop(child.pid)
-        return None if status < 0 else status
+        return self._endings.pop(child.pid)
 
     def close(self) -> None:
         """End it with all its children, and wait until they are gone."""
-        self.is_alive()
+        with suppress(ZygoteGoneError):
+            self.listen()
         for child in self._children:
             child.kill()
             child.release()
@@ -215,26 +287,22 @@ class Zygote:
         self._control.close()
         self._process.returncode = 0  # not a child of this process
 
-    def _send(self, message: _Message, *descriptors: int) -> None:
+    def _send(self, message: bytes) -> None:
         try:
-            socket.send_fds(
-                self._control, [json.dumps(message).encode()], list(descriptors)
-            )
+            self._control.send(message)
         except OSError as error:
             raise ZygoteGoneError("the zygote is gone") from error
 
     def _receive(self, wait_ms: int = _START_MS) -> bool:
         """Take in one message; ``False`` when there is none and none is waited for."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        if not poll.poll(wait_ms):
-            if wait_ms:
-                raise ZygoteGoneError("the zygote does not answer")
-            return False
+        if wait_ms and not _is_readable(self._control, wait_ms):
+            raise ZygoteGoneError("the zygote does not answer")
         try:
             text, descriptors, _, _ = socket.recv_fds(
-                self._control, MAX_MESSAGE_BYTES, 2, socket.MSG_CMSG_CLOEXEC
+                self._control, MAX_MESSAGE_BYTES, _OF_A_CHILD, socket.MSG_CMSG_CLOEXEC
             )
+        except BlockingIOError:
+            return False
         except OSError as error:
             raise ZygoteGoneError("the zygote does not answer") from error
         if not text:
@@ -244,28 +312,44 @@ class Zygote:
 
     def _note(self, message: _Message, descriptors: list[int]) -> None:
         match message:
-            case {"pid": int(pid), "codes": int(codes)}:
+            case {"pid": int(pid)}:
                 self._ordered -= 1
-                end = socket.socket(fileno=descriptors[0])
-                self._children.append(Child(end, descriptors[1], pid, codes))
-            case {"ended": int(pid), "status": int(status)}:
-                self._statuses[pid] = status
-            case {"loaded": str(digest), "position": int(position)}:
-                self._codes[digest] = position
+                self._children.append(_child(pid, descriptors))
+            case {"ended": int(pid), "status": int(status), "cpu_ms": int(cpu_ms)}:
+                known = status >= 0
+                self._endings[pid] = (
+                    Ending(status, cpu_ms) if known else Ending(None, None)
+                )
             case {"memory": int(memory)}:
                 self.memory = memory
             case _:
                 raise ZygoteGoneError("the zygote says what it should not")
 
 
-def _field(path: str, name: bytes) -> int:
-    """Return the number that follows a name in a file of the kernel."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        text = os.read(descriptor, 4_096)
-    finally:
+def _child(pid: int, descriptors: list[int]) -> Child:
+    """Make a child of what came; the kernel drops descriptors there is no room for."""
+    if len(descriptors) == _OF_A_CHILD:
+        end, pidfd = descriptors
+        kind = socket.SOCK_STREAM
+        return Child(socket.socket(socket.AF_UNIX, kind, fileno=end), pidfd, pid)
+    for descriptor in descriptors:
         os.close(descriptor)
-    return int(text.partition(name)[2].split(maxsplit=1)[0])
+    raise ZygoteGoneError("there are no descriptors left for a child")
+
+
+def _is_readable(control: socket.socket, wait_ms: int) -> bool:
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    return bool(poll.poll(wait_ms))
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _word(text: bytes, name: bytes) -> bytes:
+    """Return the word that follows a name; nothing when there is no such name."""
+    return (text.partition(name)[2].split(maxsplit=1) or [b""])[0]
 
 
 def _start(control: int, level: Level) -> subprocess.Popen[bytes]:
@@ -289,6 +373,7 @@ def _start(control: int, level: Level) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # what is typed for the host is not for its boxes
     )
 
 

@@ -19,18 +19,17 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import resource
 import signal as signals
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from stage3.isolation.process.bpf import INSTRUCTION_BYTES
+from stage3.isolation.process.limits import Rlimits, limit_resources
 from stage3.isolation.process.syscalls import NUMBERS, machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "NAMESPACES",
@@ -38,6 +37,7 @@ __all__ = [
     "die_with_parent",
     "drop_capabilities",
     "enter_namespaces",
+    "filter_installer",
     "install_filter",
     "landlock_abi",
     "landlock_deny_all",
@@ -45,6 +45,7 @@ __all__ = [
     "map_identity_ids",
     "no_new_privs",
     "not_dumpable",
+    "pidfd_check",
     "pidfd_kill",
     "pidfd_open",
     "unshare",
@@ -78,33 +79,6 @@ _LANDLOCK_FILES: Final = ((1, 0x1FFF), (2, 1 << 13), (3, 1 << 14), (5, 1 << 15))
 """Since which ABI which rights to files exist."""
 _LANDLOCK_NETWORK: Final = (4, 0b11)  # bind and connect TCP
 _LANDLOCK_SCOPES: Final = (6, 0b11)  # abstract sockets and signals beyond the domain
-
-
-@dataclass(frozen=True, slots=True)
-class Rlimits:
-    """Bounds for ``limit_resources``; ``None`` leaves one as it is.
-
-    Attributes:
-        address_space: Bytes of virtual memory.
-        cpu_s: Seconds of processor time; SIGXCPU there, SIGKILL one second later.
-        file_size: Bytes a file may grow to.
-        core: Bytes of a core file.
-        open_files: One more than the highest descriptor that can be opened.
-        processes: Processes and threads of this user; does not bind root.
-        stack: Bytes of the main thread's stack.
-        locked: Bytes of locked memory.
-        queues: Bytes of POSIX message queues.
-    """
-
-    address_space: int | None = None
-    cpu_s: int | None = None
-    file_size: int | None = None
-    core: int | None = None
-    open_files: int | None = None
-    processes: int | None = None
-    stack: int | None = None
-    locked: int | None = None
-    queues: int | None = None
 
 
 class _Filter(ctypes.Structure):
@@ -171,12 +145,35 @@ def install_filter(program: bytes) -> None:
         OSError: The program is none, or the kernel refused: no seccomp (EINVAL), or
             neither ``no_new_privs`` nor the capability (EACCES).
     """
+    filter_installer(program)()
+
+
+def filter_installer(program: bytes) -> Callable[[], None]:
+    """Make ready to install a filter; calling the result does no more than that.
+
+    Args:
+        program: As for ``install_filter``.
+
+    Returns:
+        A function that installs it on the thread that calls it, and raises what
+        ``install_filter`` raises; also in a fork of this process.
+
+    Raises:
+        OSError: The length is that of no program (EINVAL).
+    """
     count, rest = divmod(len(program), INSTRUCTION_BYTES)
     if rest or not 1 <= count <= _MAX_INSTRUCTIONS:
         raise _error(errno.EINVAL)
     instructions = ctypes.create_string_buffer(program, len(program))
     description = _Filter(count, ctypes.addressof(instructions))
-    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(description))
+    values = (_SECCOMP_MODE_FILTER, ctypes.addressof(description), 0, 0)
+    arguments = tuple(map(ctypes.c_ulong, values))
+    option, prctl = ctypes.c_int(_PR_SET_SECCOMP), _libc().prctl
+
+    def install(_kept: object = (instructions, description)) -> None:
+        _check(prctl(option, *arguments))
+
+    return install
 
 
 def landlock_abi() -> int:
@@ -291,6 +288,16 @@ def pidfd_open(pid: int) -> int:
     return os.pidfd_open(pid)
 
 
+def pidfd_check(pidfd: int) -> None:
+    """Return if nobody else can have got the number of a process by now.
+
+    Raises:
+        ProcessLookupError: It has ended and was waited for.
+        OSError: The kernel refused.
+    """
+    signals.pidfd_send_signal(pidfd, 0)
+
+
 def pidfd_kill(pidfd: int) -> None:
     """Kill the process a descriptor stands for, and never one that got its number.
 
@@ -302,50 +309,6 @@ def pidfd_kill(pidfd: int) -> None:
         BOX-1.17.
     """
     signals.pidfd_send_signal(pidfd, signals.SIGKILL)
-
-
-def limit_resources(limits: Rlimits) -> None:
-    """Lower limits of this process, for good where it is not privileged.
-
-    A limit that is lower already stays: nothing is ever raised.
-
-    Raises:
-        OSError: The kernel refused; EINVAL for a negative number.
-
-    Source:
-        BOX-1.11.
-    """
-    wanted = (
-        (resource.RLIMIT_AS, limits.address_space, 0),
-        (resource.RLIMIT_CPU, limits.cpu_s, 1),
-        (resource.RLIMIT_FSIZE, limits.file_size, 0),
-        (resource.RLIMIT_CORE, limits.core, 0),
-        (resource.RLIMIT_NOFILE, limits.open_files, 0),
-        (resource.RLIMIT_NPROC, limits.processes, 0),
-        (resource.RLIMIT_STACK, limits.stack, 0),
-        (resource.RLIMIT_MEMLOCK, limits.locked, 0),
-        (resource.RLIMIT_MSGQUEUE, limits.queues, 0),
-    )
-    for which, value, grace in wanted:
-        if value is not None:
-            _lower(which, value, grace)
-
-
-def _lower(which: int, value: int, grace: int) -> None:
-    """Lower one limit to ``value``, its hard side to ``value + grace``."""
-    if value < 0:
-        raise _error(errno.EINVAL)
-    soft, hard = resource.getrlimit(which)
-    new_hard = _lowest(value + grace, hard)
-    new_soft = _lowest(value, _lowest(soft, new_hard))
-    try:
-        resource.setrlimit(which, (new_soft, new_hard))
-    except ValueError:  # how the module says EPERM and EINVAL
-        raise _error(errno.EPERM) from None
-
-
-def _lowest(value: int, limit: int) -> int:
-    return value if limit == resource.RLIM_INFINITY else min(value, limit)
 
 
 @cache

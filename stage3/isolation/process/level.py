@@ -1,7 +1,8 @@
 """What the kernel of this machine grants a box, found out by trying.
 
-Required are Linux on a known machine, ``no_new_privs``, resource limits and seccomp:
-without them there is no boundary, and ``Level.refusal`` says what is missing.
+Required are Linux on a known machine, ``no_new_privs``, resource limits, seccomp,
+descriptors of processes and ``/proc``: without them there is no boundary, or no way to
+end what is behind it, and ``Level.refusal`` says what is missing.
 Landlock and namespaces are further walls, used where they are granted. What was
 reached is in the record of every plan.
 
@@ -39,6 +40,15 @@ from stage3.isolation.process import trial
 print(trial.report())
 """
 """Loads modules of this folder and no others, whatever else is installed."""
+
+
+_REQUIRED: Final = (
+    ("no_new_privs", "the kernel does not grant no_new_privs"),
+    ("limits", "the kernel does not grant resource limits"),
+    ("seccomp", "the kernel does not grant a seccomp filter"),
+    ("pidfd", "the kernel does not grant pidfd_open and pidfd_send_signal"),
+    ("proc", "/proc cannot be read"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +151,9 @@ def level_of(report: bytes, here: str) -> Level:
 
 
 def _refusal(seen: Mapping[str, object]) -> str | None:
-    if seen["no_new_privs"] is not True:
-        return "the kernel does not grant no_new_privs, which the box needs"
-    if seen["limits"] is not True:
-        return "the kernel does not grant resource limits, which the box needs"
-    if seen["seccomp"] is not True:
-        return "the kernel does not grant a seccomp filter, which the box needs"
+    for name, words in _REQUIRED:
+        if seen[name] is not True:
+            return f"{words}, which the box needs"
     return None
 
 

@@ -9,17 +9,18 @@ Spec: BOX-6.
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Final, get_args
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from stage2_domains.canonical import MAX_INTEGER, canonical_bytes
 from stage2_domains.errors import ValueRefusedError
 from stage3.isolation.interface import (
     MAX_DETAIL_CHARS,
     MAX_MESSAGE_CHARS,
-    BoxOutcome,
     DomainFailed,
-    InfraFailure,
     Ok,
     ResultRefused,
     Violation,
@@ -32,19 +33,44 @@ if TYPE_CHECKING:
     from stage2_domains.canonical import JsonObject, JsonValue
     from stage2_domains.contract import Budget
 
-__all__ = ["MAX_LINE_BYTES", "reply_bytes", "reply_outcome"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "Compiled",
+    "Reply",
+    "compiled_outcome",
+    "reply_bytes",
+    "reply_outcome",
+]
+
+Reply: TypeAlias = Ok | DomainFailed | ResultRefused | Violation
+"""What a child may say. That the box broke is the host's word alone."""
 
 MAX_LINE_BYTES: Final = 8_192
 """The longest first line of a reply."""
 
+_COMPILED: Final = b'{"outcome":"compiled"}'
+_MAX_DIGITS: Final = 22
 _PRINTABLE: Final = re.compile(r"[ -~]+")
 _SOURCES: Final = frozenset(get_args(ViolationSource))
 _KINDS: Final = frozenset(map(str, ViolationKind))
 
 
-def reply_bytes(outcome: BoxOutcome) -> bytes:
-    """Encode an outcome; runs in the child."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A source was compiled.
+
+    Attributes:
+        code: What a child can make a code object of. The host never does.
+    """
+
+    code: bytes = field(repr=False)
+
+
+def reply_bytes(outcome: Reply | Compiled) -> bytes:
+    """Encode what came of a request; runs in the child."""
     match outcome:
+        case Compiled():
+            return _COMPILED + b"\n" + outcome.code
         case Ok():
             said: dict[str, object] = {"units": outcome.reported_units}
             return _line("ok", said) + b"\n" + outcome.result
@@ -57,11 +83,9 @@ def reply_bytes(outcome: BoxOutcome) -> bytes:
             kind, source = str(outcome.kind), outcome.source
             said = {"detail": outcome.detail, "kind": kind, "source": source}
             return _line("violation", said)
-        case InfraFailure():
-            return _line("broken", {"message": outcome.reason})
 
 
-def reply_outcome(reply: bytes, budget: Budget) -> BoxOutcome:
+def reply_outcome(reply: bytes, budget: Budget) -> Reply:
     """Decode a reply; believes nothing.
 
     Args:
@@ -88,6 +112,22 @@ def reply_outcome(reply: bytes, budget: Budget) -> BoxOutcome:
         return ResultRefused(f"the box's reply is not a reply: {error}")
 
 
+def compiled_outcome(reply: bytes, budget: Budget) -> Reply | Compiled:
+    """Decode the reply to an order to compile, which no code of a domain wrote.
+
+    Args:
+        reply: The payload of one frame.
+        budget: As in ``reply_outcome``.
+    """
+    line, _, code = reply.partition(b"\n")
+    if line == _COMPILED and code:
+        return Compiled(code)
+    outcome = reply_outcome(reply, budget)
+    if isinstance(outcome, Ok):
+        return ResultRefused("the box's reply is not a reply: nothing was called")
+    return outcome
+
+
 def _line(outcome: str, said: dict[str, object]) -> bytes:
     return canonical_bytes({"outcome": outcome, **said})
 
@@ -99,19 +139,43 @@ def _ok(said: JsonObject, result: bytes, budget: Budget) -> Ok:
         units = _count(units, MAX_INTEGER)
     if len(result) > budget.result_bytes:
         raise ValueRefusedError(f"{len(result)} bytes of answer")
-    answer = parse_reply(result, depth=budget.depth)
+    answer = _canonical(result, budget.depth)
     _expect(answer, "data", "error", "success")
     data = answer["data"]
     if answer["success"] is not True or answer["error"] is not None:
         raise ValueRefusedError("an answer that is no success")
-    if type(data) is not dict or canonical_bytes(answer) != result:
-        raise ValueRefusedError("an answer that is not canonical")
+    if type(data) is not dict:
+        raise ValueRefusedError("an answer that is not an object")
     # The rest of the canonical bytes has a fixed length.
     size = len(result) - len(b'{"data":,"error":null,"success":true}')
     return Ok(result, size, units)
 
 
-def _without_answer(kind: JsonValue, said: JsonObject, budget: Budget) -> BoxOutcome:
+def _canonical(result: bytes, depth: int) -> JsonObject:
+    """Read an answer that must be canonical.
+
+    Bytes that come out again as they were are canonical, however carelessly they were
+    read: no name stood twice, no number lost anything, no text was half a character.
+    All others are read with care, for the sentence that refuses them.
+    """
+    with suppress(ValueError, RecursionError):
+        answer: JsonValue = json.loads(result.decode(), parse_int=_integer)
+        is_shallow = result.count(b"{") + result.count(b"[") <= depth
+        if is_shallow and type(answer) is dict and canonical_bytes(answer) == result:
+            return answer
+    said = parse_reply(result, depth=depth)
+    if canonical_bytes(said) != result:
+        raise ValueRefusedError("an answer that is not canonical")
+    return said
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError("no canonical integer is that long")
+    return int(text)
+
+
+def _without_answer(kind: JsonValue, said: JsonObject, budget: Budget) -> Reply:
     if kind == "violation":
         return _violation(said)
     if kind == "failed":
@@ -122,8 +186,6 @@ def _without_answer(kind: JsonValue, said: JsonObject, budget: Budget) -> BoxOut
     message = _text(said["message"], MAX_MESSAGE_CHARS)
     if kind == "refused":
         return ResultRefused(message)
-    if kind == "broken":
-        return InfraFailure(message)
     raise ValueRefusedError("an unknown outcome")
 
 

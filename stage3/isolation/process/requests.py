@@ -1,17 +1,19 @@
 """What the host asks of a child: one call of one method of one domain.
 
-A request is a line of canonical JSON, then the source text where the child does not
-have it compiled, then the parameters. The host is believed.
+A request is a line of canonical JSON, then the domain's code, then the parameters. The
+host is believed.
 
 Spec: BOX-5.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
-from stage2_domains.canonical import canonical_bytes, parse
+from stage2_domains.canonical import canonical_bytes
 from stage2_domains.contract import Budget
 
 if TYPE_CHECKING:
@@ -22,18 +24,21 @@ __all__ = ["MAX_MESSAGE_BYTES", "Request"]
 MAX_MESSAGE_BYTES: Final = 4_096
 """The longest message between the host and its zygote."""
 
+_KEPT_LINES: Final = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call.
+    """One call, or the order to compile what is to be called.
 
     Attributes:
-        digest: The source's digest; a child may have it compiled already.
+        digest: The source's digest.
         entry: The dotted name of the class within the source.
         method: The method's name.
         budget: What the call may use.
-        code: The source text, or nothing where the child has it.
-        parameters: Canonical JSON of an object.
+        code: The source text, or what a child made of it earlier.
+        parameters: Canonical JSON of an object; nothing where there is no call.
+        is_compiled: ``code`` is to be run. Otherwise it is to be compiled and not run.
     """
 
     digest: str
@@ -42,29 +47,33 @@ class Request:
     budget: Budget
     code: bytes
     parameters: bytes
+    is_compiled: bool
 
-    def without_code(self) -> Request:
-        """Return the same request for a child that has the source compiled."""
-        return replace(self, code=b"")
+    @property
+    def room(self) -> int:
+        """Bytes of memory that the request itself may take in the child."""
+        return 4 * (len(self.code) + len(self.parameters))
+
+    def to_compile(self) -> Request:
+        """Return the order to compile the code; no parameters go with it."""
+        return replace(self, parameters=b"", is_compiled=False)
+
+    def with_code(self, code: bytes) -> Request:
+        """Return the same call with compiled code."""
+        return replace(self, code=code, is_compiled=True)
 
     def to_bytes(self) -> bytes:
         """Encode the request; runs in the host."""
-        line = canonical_bytes(
-            {
-                "budget": asdict(self.budget),
-                "code": len(self.code),
-                "digest": self.digest,
-                "entry": self.entry,
-                "method": self.method,
-            }
-        )
-        return b"".join((line, b"\n", self.code, self.parameters))
+        # The line is the same for every call of one method.
+        small = replace(self, code=b"", parameters=b"")
+        return b"".join((_line(small, len(self.code)), self.code, self.parameters))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Request:
         """Decode a request; runs in the child."""
         line, _, rest = data.partition(b"\n")
-        said = cast("JsonObject", parse(line))
+        # Not the strict reader: the host is believed, and this is on every call's way.
+        said = cast("JsonObject", json.loads(line))
         size = cast("int", said["code"])
         return cls(
             digest=str(said["digest"]),
@@ -73,4 +82,19 @@ class Request:
             budget=Budget(**cast("dict[str, int]", said["budget"])),
             code=rest[:size],
             parameters=rest[size:],
+            is_compiled=said["compiled"] is True,
         )
+
+
+@lru_cache(maxsize=_KEPT_LINES)
+def _line(request: Request, size: int) -> bytes:
+    """Return the first line of a request with ``size`` bytes of code."""
+    said = {
+        "budget": asdict(request.budget),
+        "code": size,
+        "compiled": request.is_compiled,
+        "digest": request.digest,
+        "entry": request.entry,
+        "method": request.method,
+    }
+    return canonical_bytes(said) + b"\n"

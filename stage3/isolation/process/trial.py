@@ -12,11 +12,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
 import signal
 from typing import TYPE_CHECKING, Final
 
 from stage3.isolation.process import kernel
-from stage3.isolation.process.bpf import filter_program
+from stage3.isolation.process.bpf import closing_program, filter_program
 from stage3.isolation.process.syscalls import machine
 
 if TYPE_CHECKING:
@@ -27,27 +28,30 @@ __all__ = ["report"]
 _GRANTED: Final = 0
 _REFUSED: Final = 1
 _REPLY: Final = b"alive"
+_PATIENCE_MS: Final = 5_000
 
 
 def report() -> str:
     """Try everything and describe what worked.
 
     Returns:
-        A JSON object: ``seccomp``, ``no_new_privs``, ``limits`` (booleans),
-        ``landlock_abi`` (0 for none) and ``namespaces`` (a list of names).
+        A JSON object: ``seccomp``, ``no_new_privs``, ``limits``, ``pidfd``, ``proc``
+        (booleans), ``landlock_abi`` (0 for none) and ``namespaces`` (a list of names).
     """
     granted = {
         "landlock_abi": _landlock(),
         "limits": _works(_limits),
         "namespaces": _namespaces(),
         "no_new_privs": _works(kernel.no_new_privs),
+        "pidfd": _works(_kill_a_child),
+        "proc": _works(_look_at_oneself),
         "seccomp": _seccomp(),
     }
     return json.dumps(granted)
 
 
 def _seccomp() -> bool:
-    """Whether a filter lets the reply pass and kills at the first thing else."""
+    """Whether the filters let the reply pass and kill at the first thing else."""
     here = machine()
     if here is None:
         return False
@@ -56,6 +60,7 @@ def _seccomp() -> bool:
     def reply_then_step_out() -> None:
         kernel.no_new_privs()
         kernel.install_filter(filter_program(here, reply_fd=writer))
+        kernel.install_filter(closing_program(here))
         os.write(writer, _REPLY)
         os.getppid()
 
@@ -89,6 +94,33 @@ def _landlock() -> int:
 def _limits() -> None:
     kernel.limit_resources(kernel.Rlimits(cpu_s=60, file_size=0, core=0, processes=0))
     kernel.limit_resources(kernel.Rlimits(address_space=2**40))
+
+
+def _kill_a_child() -> None:
+    """End a child by the descriptor that stands for it, and see it gone."""
+    reader, _writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.read(reader, 1)  # for ever: it holds the other end itself
+        os._exit(_REFUSED)
+    try:
+        gone = _gone(kernel.pidfd_open(child))
+    except OSError:
+        gone = False
+    if not gone:
+        os.kill(child, signal.SIGKILL)  # not waited for yet, so the number is its own
+        raise OSError(errno.ENOTSUP, "the child lives on")
+
+
+def _gone(pidfd: int) -> bool:
+    kernel.pidfd_kill(pidfd)
+    ending = select.poll()
+    ending.register(pidfd, select.POLLIN)
+    return bool(ending.poll(_PATIENCE_MS))
+
+
+def _look_at_oneself() -> None:
+    os.close(os.open("/proc/self/statm", os.O_RDONLY))
 
 
 def _namespaces() -> list[str]:

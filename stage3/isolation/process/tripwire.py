@@ -100,6 +100,10 @@ class Tripwire:
         """Take every event that is not benign for an attempt from now on."""
         self._benign = _WHILE_LOADING if loading else BENIGN_EVENTS
 
+    def disarm(self) -> None:
+        """Take no event for an attempt, until ``arm``."""
+        self._benign = None
+
     def settle(self) -> Violation | None:
         """Return the first attempt in words."""
         if self.event is None:
@@ -139,7 +143,7 @@ class Tripwire:
         try:
             sys.setrecursionlimit(sys.getrecursionlimit() + _RESERVE)
             noticed = self.settle() or _NAMELESS
-            send_frame(REPLY_FD, reply_bytes(noticed))
+            reply_and_wait(reply_bytes(noticed))
         finally:
             os._exit(0)
 

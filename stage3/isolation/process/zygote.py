@@ -1,10 +1,10 @@
 """The zygote: loads everything once, then forks a child for each order of the host.
 
 Run by ``host`` as a program of its own, with an explicit environment and one control
-descriptor; it is spawned, never forked from the host. It compiles domain code and never
-executes it, so no domain can change what the next child starts from. It has one
-thread and ends with its host: the host's end of the control socket closes, or the
-host's own process ends.
+descriptor; it is spawned, never forked from the host. Nothing of a domain ever reaches
+it, neither code nor data: every child starts from the same memory, and no domain can
+find anything of another in it. It has one thread and ends with its host: the host's
+end of the control socket closes, or the host's own process ends.
 
 Spec: BOX-5.
 """
@@ -16,31 +16,28 @@ import gc
 import json
 import os
 import select
+import signal
 import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, cast
+from typing import Final, NoReturn, cast
 
 from stage3.isolation.process import kernel
-from stage3.isolation.process.bpf import filter_program
-from stage3.isolation.process.child import run_child
+from stage3.isolation.process.bpf import closing_program, filter_program
+from stage3.isolation.process.child import Filters, run_child
 from stage3.isolation.process.preload import preload
 from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
 from stage3.isolation.process.syscalls import machine
 from stage3.isolation.process.tripwire import REPLY_FD
 
-if TYPE_CHECKING:
-    from types import CodeType
-
 __all__ = ["Zygote", "main"]
 
-_KEPT_STATUSES: Final = 1_024
-_KEPT_CODES: Final = 256
+_KEPT_ENDINGS: Final = 1_024
 
 
 class Zygote:
-    """The loop and what it remembers: compiled sources, living children, statuses."""
+    """The loop and what it remembers: living children, and how others ended."""
 
     def __init__(self, control: socket.socket, host: int) -> None:
         here = machine()
@@ -48,10 +45,12 @@ class Zygote:
             raise OSError("no table of system calls")
         self._control = control
         self._host = host
-        self._filter = filter_program(here, reply_fd=REPLY_FD)
-        self._codes: dict[str, CodeType] = {}
+        self._filters = Filters(
+            waiting=kernel.filter_installer(filter_program(here, reply_fd=REPLY_FD)),
+            closing=kernel.filter_installer(closing_program(here)),
+        )
         self._children: dict[int, int] = {}
-        self._statuses: dict[int, int] = {}
+        self._endings: dict[int, tuple[int, int]] = {}
         self._memory = _virtual_memory()
         self._poll = select.poll()
         for descriptor in (control.fileno(), host):
@@ -73,17 +72,13 @@ class Zygote:
 
     def _obey(self) -> bool:
         """Take one message; ``False`` when the host has closed its end."""
-        text, descriptors, _, _ = socket.recv_fds(
-            self._control, MAX_MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC
-        )
+        text = self._control.recv(MAX_MESSAGE_BYTES)
         if not text:
             return False
         message = cast("dict[str, str | int]", json.loads(text))
         match message["do"]:
             case "fork":
                 self._fork()
-            case "load":
-                self._load(str(message["digest"]), descriptors[0])
             case "status":
                 self._status(int(message["pid"]))
             case _:
@@ -100,45 +95,32 @@ class Zygote:
         pidfd = os.pidfd_open(pid)
         self._children[pidfd] = pid
         self._poll.register(pidfd, select.POLLIN)
-        self._tell({"pid": pid, "codes": len(self._codes)}, ours.fileno(), pidfd)
+        self._tell({"pid": pid}, ours.fileno(), pidfd)
         ours.close()
 
     def _be_child(self, end: int, parent: int) -> NoReturn:
         try:
             kernel.die_with_parent(parent=parent)
-            run_child(end, self._codes, self._filter, self._memory)
+            run_child(end, self._filters, self._memory)
         finally:
             os._exit(1)
-
-    def _load(self, digest: str, descriptor: int) -> None:
-        """Compile a source for later children; the host takes no harm if it fails."""
-        with open(descriptor, "rb") as file:
-            code = file.read()
-        position = sys.maxsize
-        if len(self._codes) < _KEPT_CODES:
-            with suppress(Exception):
-                self._codes[digest] = compile(
-                    code, "<domain>", "exec", dont_inherit=True
-                )
-                position = len(self._codes)
-            gc.freeze()
-        self._tell({"loaded": digest, "position": position})
 
     def _status(self, pid: int) -> None:
         """Report how a child ended that the host knows to be ending."""
         for pidfd, known in tuple(self._children.items()):
             if known == pid:
                 self._reap(pidfd)
-        self._tell({"ended": pid, "status": self._statuses.pop(pid, -1)})
+        status, cpu_ms = self._endings.pop(pid, (-1, 0))
+        self._tell({"ended": pid, "status": status, "cpu_ms": cpu_ms})
 
     def _reap(self, pidfd: int) -> None:
         pid = self._children.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
-        _, status = os.waitpid(pid, 0)
-        self._statuses[pid] = status
-        if len(self._statuses) > _KEPT_STATUSES:
-            del self._statuses[next(iter(self._statuses))]
+        _, status, used = os.wait4(pid, 0)
+        self._endings[pid] = (status, int((used.ru_utime + used.ru_stime) * 1_000))
+        if len(self._endings) > _KEPT_ENDINGS:
+            del self._endings[next(iter(self._endings))]
 
     def _end_children(self) -> None:
         for pidfd in self._children:
@@ -166,6 +148,7 @@ def main(control: int, namespaces: str, landlock: str) -> None:
         BOX-5.1 to BOX-5.3.
     """
     host = os.pidfd_open(os.getppid())
+    _reset_signals()
     names = tuple(filter(None, namespaces.split(",")))
     kernel.enter_namespaces(names)
     if "pid" in names:
@@ -182,6 +165,13 @@ def main(control: int, namespaces: str, landlock: str) -> None:
     gc.collect()
     gc.freeze()
     zygote.serve()
+
+
+def _reset_signals() -> None:
+    """Let no key that is pressed for the host end a call, nor what the host ignores."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
 
 
 def _become_first(control: int, host: int) -> None:

@@ -28,23 +28,22 @@ from stage3.isolation.wasm.endings import (
     import_refused,
     trap,
 )
-from stage3.isolation.wasm.supplies import MAX_RANDOM_BYTES
+from stage3.isolation.wasm.imports import RANDOM_BYTES, offer_component
+from stage3.isolation.wasm.signatures import is_invoke, is_linkable
+from stage3.isolation.wasm.steps import call_component, instantiate_component
+from stage3.isolation.wasm.supplies import Supplies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wasmtime import Engine
-    from wasmtime.component import LinkerInstance
+    from wasmtime.component import ComponentItem, LinkerInstance
 
     from stage3.isolation.wasm.call import Call, CurrentCall
 
 __all__ = ["ComponentProgram"]
 
 _RESOLUTION_NS: Final = 1_000_000
-_RANDOM_BYTES: Final = (
-    "wasi:random/insecure get-insecure-random-bytes",
-    "wasi:random/random get-random-bytes",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,30 @@ class _Instant:
 
     seconds: int
     nanoseconds: int
+
+
+def _wall(supplies: Supplies) -> _Instant:
+    return _Instant(*divmod(supplies.now_ns(), 10**9))
+
+
+def _seed(supplies: Supplies) -> tuple[int, int]:
+    return supplies.random_u64(), supplies.random_u64()
+
+
+_ANSWERS: Final[dict[str, Callable[[Supplies], object] | str]] = {
+    "wasi:cli/environment get-arguments": lambda _supplies: [],
+    "wasi:cli/environment get-environment": lambda _supplies: [],
+    "wasi:clocks/monotonic-clock now": Supplies.now_ns,
+    "wasi:clocks/monotonic-clock resolution": lambda _supplies: _RESOLUTION_NS,
+    "wasi:clocks/wall-clock now": _wall,
+    "wasi:clocks/wall-clock resolution": lambda _supplies: _Instant(0, _RESOLUTION_NS),
+    "wasi:random/insecure get-insecure-random-bytes": RANDOM_BYTES,
+    "wasi:random/insecure get-insecure-random-u64": Supplies.random_u64,
+    "wasi:random/insecure-seed insecure-seed": _seed,
+    "wasi:random/random get-random-bytes": RANDOM_BYTES,
+    "wasi:random/random get-random-u64": Supplies.random_u64,
+}
+"""What the host answers, by interface (in any version) and name."""
 
 
 class ComponentProgram:
@@ -64,16 +87,18 @@ class ComponentProgram:
         current: Finds the call that an imported function serves.
 
     Raises:
-        StoppedError: It imports something that is not WASI.
+        StoppedError: It imports what is not WASI or cannot be offered.
+        UnusableError: It does not export what it must.
         WasmtimeError: The bytes are no component, or something cannot be linked.
     """
 
-    __slots__ = ("_component", "_linker")
+    __slots__ = ("_component", "_imports", "_linker", "_resources")
 
     def __init__(self, engine: Engine, code: bytes, current: CurrentCall) -> None:
         self._component = Component(engine, code)
         self._linker = Linker(engine)
-        resources: dict[str, int] = {}
+        self._imports: list[object] = []
+        self._resources: dict[str, int] = {}
         with self._linker.root() as root:
             for name, kind in self._component.type.imports(engine).items():
                 if not name.startswith("wasi:") or not isinstance(
@@ -81,93 +106,59 @@ class ComponentProgram:
                 ):
                     raise StoppedError(import_refused(name))
                 with root.add_instance(name) as instance:
-                    for item, what in kind.exports(engine).items():
-                        if isinstance(what, ResourceType):
-                            number = resources.setdefault(item, len(resources))
-                            instance.add_resource(
-                                item, ResourceType.host(number), _drop
-                            )
-                        elif isinstance(what, FuncType):
-                            _define(instance, name, item, current)
+                    self._define(instance, name, kind.exports(engine), current)
+        if not is_invoke(self._component.type.exports(engine).get("invoke")):
+            raise UnusableError(
+                "the component exports no 'invoke' (string, string) -> string"
+            )
 
     def run(self, store: Store, call: Call) -> bytes:
         """Call the component's ``invoke`` in a store of its own.
 
         Raises:
+            OverdueError: Its time was up.
             StoppedError: It trapped, used up its budget or was refused an import.
             UnreadableError: Its answer is too long.
-            UnusableError: It exports no such function.
         """
         try:
-            instance = self._linker.instantiate(store, self._component)
+            instance = instantiate_component(self._linker, self._component, store, call)
             invoke = instance.get_func(store, "invoke")
-            if invoke is None:
+            if invoke is None:  # its type has it
                 raise UnusableError("the component exports no 'invoke'")
-            try:
-                reply: object = invoke(store, call.method, call.parameters.decode())
-            except TypeError:
-                raise UnusableError("'invoke' is not (string, string) -> string") from (
-                    None
-                )
+            texts = (call.method, call.parameters.decode())
+            size, reply = call_component(invoke, store, texts, call)
         except (Trap, WasmtimeError) as error:
             raise StoppedError(trap(str(error))) from None
-        if type(reply) is not str:
-            raise UnusableError("'invoke' does not give a string")
-        limit = call.budget.result_bytes
-        if len(reply) > limit:
+        if size > call.budget.result_bytes:
             raise UnreadableError(
-                f"{len(reply)} characters, at most {limit} bytes are allowed"
+                f"{size} bytes, at most {call.budget.result_bytes} are allowed"
             )
-        return reply.encode()
+        return reply
 
+    def _define(
+        self,
+        instance: LinkerInstance,
+        interface: str,
+        items: Mapping[str, ComponentItem],
+        current: CurrentCall,
+    ) -> None:
+        """Define what a component imports of one interface.
 
-def _define(
-    instance: LinkerInstance, interface: str, item: str, current: CurrentCall
-) -> None:
-    """Define one function of WASI: answered, or refused by its name."""
-
-    def refuse(_store: object, *_arguments: object) -> object:
-        current.get().refuse(f"{interface} {item}")
-        # This kind of error ends the call inside the engine, and only this call.
-        raise WasmtimeError("refused")
-
-    def random(store: object, size: int) -> object:
-        if size > MAX_RANDOM_BYTES:
-            return refuse(store)
-        return current.get().supplies.random(size)
-
-    name = f"{interface.partition('@')[0]} {item}"
-    if name in _RANDOM_BYTES:
-        instance.add_func(item, random)
-    else:
-        instance.add_func(item, _answers(current).get(name, refuse))
-
-
-def _answers(current: CurrentCall) -> dict[str, Callable[[object], object]]:
-    """Return what the host answers without being told more, by interface and name."""
-
-    def number(_store: object) -> int:
-        return int.from_bytes(current.get().supplies.random(8), "little")
-
-    def wall(_store: object) -> _Instant:
-        return _Instant(*divmod(current.get().supplies.now_ns(), 10**9))
-
-    return {
-        "wasi:cli/environment get-arguments": lambda _store: [],
-        "wasi:cli/environment get-environment": lambda _store: [],
-        "wasi:clocks/monotonic-clock now": lambda _store: (
-            current.get().supplies.now_ns()
-        ),
-        "wasi:clocks/monotonic-clock resolution": lambda _store: _RESOLUTION_NS,
-        "wasi:clocks/wall-clock now": wall,
-        "wasi:clocks/wall-clock resolution": lambda _store: _Instant(0, _RESOLUTION_NS),
-        "wasi:random/insecure get-insecure-random-u64": number,
-        "wasi:random/insecure-seed insecure-seed": lambda store: (
-            number(store),
-            number(store),
-        ),
-        "wasi:random/random get-random-u64": number,
-    }
+        Raises:
+            StoppedError: One of the functions cannot be offered, not even to refuse.
+        """
+        for item, what in items.items():
+            if isinstance(what, ResourceType):
+                number = self._resources.setdefault(item, len(self._resources))
+                instance.add_resource(item, ResourceType.host(number), _drop)
+            elif isinstance(what, FuncType):
+                if not is_linkable(what):
+                    raise StoppedError(import_refused(f"{interface} {item}"))
+                answer = _ANSWERS.get(f"{interface.partition('@')[0]} {item}")
+                name = (interface, item)
+                self._imports.append(
+                    offer_component(instance, name, what, answer, current)
+                )
 
 
 def _drop(_store: object, _resource: int) -> None:

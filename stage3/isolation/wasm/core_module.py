@@ -19,7 +19,6 @@ from wasmtime import (
     Module,
     Store,
     Trap,
-    ValType,
     WasmtimeError,
 )
 
@@ -31,15 +30,24 @@ from stage3.isolation.wasm.endings import (
     import_refused,
     trap,
 )
+from stage3.isolation.wasm.imports import offer_core
+from stage3.isolation.wasm.steps import call_core, instantiate_core
+from stage3.isolation.wasm.supplies import Supplies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasmtime import Engine, Instance
 
     from stage3.isolation.wasm.call import Call, CurrentCall
 
 __all__ = ["OFFERED", "CoreProgram"]
 
-OFFERED: Final = ("stage3.clock_ns", "stage3.random_u64")
+_ANSWERS: Final[dict[str, Callable[[Supplies], int]]] = {
+    "stage3.clock_ns": Supplies.now_ns,
+    "stage3.random_u64": Supplies.random_u64,
+}
+OFFERED: Final = tuple(_ANSWERS)
 """What a core module may import, as ``module.name``; both are ``() -> i64``."""
 
 _LOW: Final = 0xFFFF_FFFF
@@ -66,7 +74,7 @@ class CoreProgram:
         WasmtimeError: The bytes are no module.
     """
 
-    __slots__ = ("_linked",)
+    __slots__ = ("_imports", "_linked")
 
     def __init__(self, engine: Engine, code: bytes, current: CurrentCall) -> None:
         module = Module(engine, code)
@@ -75,8 +83,13 @@ class CoreProgram:
             if name not in OFFERED:
                 raise StoppedError(import_refused(name))
         _check_exports(module)
+        linker = Linker(engine)
+        self._imports = tuple(
+            offer_core(linker, name, answer, current)
+            for name, answer in _ANSWERS.items()
+        )
         try:
-            self._linked = _linker(engine, current).instantiate_pre(module)
+            self._linked = linker.instantiate_pre(module)
         except WasmtimeError as error:
             raise UnusableError("an import has the wrong type") from error
 
@@ -84,13 +97,17 @@ class CoreProgram:
         """Call the module's ``invoke`` in a store of its own.
 
         Raises:
+            OverdueError: Its time was up.
             StoppedError: It trapped or used up its budget.
             UnreadableError: An address or length of its own making is no good.
         """
         memory: Memory | None = None
         try:
-            instance = self._linked.instantiate(store)
-            memory = _memory(store, instance)
+            instance = instantiate_core(self._linked, store, call)
+            exported = instance.exports(store)["memory"]
+            if not isinstance(exported, Memory):
+                raise UnusableError("'memory' is not a memory")
+            memory = exported
             return _exchange(store, instance, memory, call)
         except (Trap, WasmtimeError) as error:
             cap = call.budget.memory_mb * 1024 * 1024
@@ -103,12 +120,12 @@ def _exchange(store: Store, instance: Instance, memory: Memory, call: Call) -> b
         canonical_bytes(call.method),
         call.parameters,
     )
-    start = _call(store, instance, "alloc", len(request)) & _LOW
+    start = _call(store, instance, call, "alloc", len(request)) & _LOW
     if start == 0 or start + len(request) > memory.data_len(store):
         raise UnreadableError("'alloc' gave an address outside the memory")
     memory.write(store, request, start)
 
-    packed = _call(store, instance, "invoke", start, len(request))
+    packed = _call(store, instance, call, "invoke", start, len(request))
     start, size = (packed >> 32) & _LOW, packed & _LOW
     if size > call.budget.result_bytes:
         raise UnreadableError(
@@ -119,22 +136,13 @@ def _exchange(store: Store, instance: Instance, memory: Memory, call: Call) -> b
     return bytes(memory.read(store, start, start + size))
 
 
-def _memory(store: Store, instance: Instance) -> Memory:
-    memory = instance.exports(store)["memory"]
-    if not isinstance(memory, Memory):
-        raise UnusableError("'memory' is not a memory")
-    return memory
-
-
-def _call(store: Store, instance: Instance, name: str, *numbers: int) -> int:
+def _call(
+    store: Store, instance: Instance, call: Call, name: str, *numbers: int
+) -> int:
     function = instance.exports(store)[name]
     if not isinstance(function, Func):
         raise UnusableError(f"'{name}' is not a function")
-    # The engine takes unsigned numbers for i32 and gives signed ones back.
-    result: object = function(store, *numbers)
-    if type(result) is not int:
-        raise UnusableError(f"'{name}' gives no integer")
-    return result
+    return call_core(function, store, numbers, call)
 
 
 def _check_exports(module: Module) -> None:
@@ -149,17 +157,3 @@ def _check_exports(module: Module) -> None:
         ) != (params, results):
             wanted = f"({', '.join(params)}) -> {results[0]}"
             raise UnusableError(f"the module exports no '{name}' {wanted}")
-
-
-def _linker(engine: Engine, current: CurrentCall) -> Linker:
-    def clock_ns() -> int:
-        return current.get().supplies.now_ns()
-
-    def random_u64() -> int:
-        return int.from_bytes(current.get().supplies.random(8), "little", signed=True)
-
-    linker = Linker(engine)
-    for name, function in zip(OFFERED, (clock_ns, random_u64), strict=True):
-        module, _, field = name.partition(".")
-        linker.define_func(module, field, FuncType([], [ValType.i64()]), function)
-    return linker

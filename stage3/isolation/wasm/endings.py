@@ -17,14 +17,23 @@ from stage3.isolation.interface import (
     ViolationKind,
 )
 
-__all__ = ["StoppedError", "UnreadableError", "UnusableError", "import_refused", "trap"]
+__all__ = [
+    "StoppedError",
+    "UnreadableError",
+    "UnusableError",
+    "import_refused",
+    "time_is_up",
+    "trap",
+]
 
-_TRAP: Final = re.compile(r"wasm trap: ([^\n]{1,120})")
+_NUMBER: Final = re.compile(r"^\d+: ")
+_TRAP: Final = "wasm trap: "
+
+_MAX_CAUSE_CHARS: Final = 120
 
 # The engine's own words, fixed by its pinned version; the attacks check each of them.
 _BUDGETS: Final = (
     ("all fuel consumed", ViolationKind.BUDGET_FUEL, "the fuel is used up"),
-    ("wasm trap: interrupt", ViolationKind.BUDGET_WALL, "the time is up"),
     ("call stack exhausted", ViolationKind.BUDGET_RECURSION, "the stack is used up"),
     ("exceeds memory limit", ViolationKind.BUDGET_MEMORY, "more memory than allowed"),
     ("resource limit exceeded", ViolationKind.BUDGET_MEMORY, "more than allowed"),
@@ -70,6 +79,11 @@ def import_refused(name: str) -> Violation:
     return Violation(ViolationKind.IMPORT, bounded(shown, MAX_DETAIL_CHARS), "import")
 
 
+def time_is_up() -> Violation:
+    """Return the violation for a call that had not answered in time."""
+    return Violation(ViolationKind.BUDGET_WALL, "the time is up", "budget")
+
+
 def trap(message: str, *, full: bool = False) -> Violation:
     """Return the violation for what the engine reported.
 
@@ -77,14 +91,24 @@ def trap(message: str, *, full: bool = False) -> Violation:
         message: The engine's message; may hold names out of the program.
         full: Whether the program's memory had grown to its cap.
     """
+    cause = _cause(message)
     for words, kind, detail in _BUDGETS:
-        if words in message:
+        if words in cause:
             return Violation(kind, detail, "budget")
-    found = _TRAP.search(message)
-    shown = printable(found[1] if found else message, 120)
+    shown = printable(cause, _MAX_CAUSE_CHARS)
     if full:
         shown = f"memory at its cap, then: {shown}"
         return Violation(
             ViolationKind.BUDGET_MEMORY, bounded(shown, MAX_DETAIL_CHARS), "budget"
         )
     return Violation(ViolationKind.TRAP, bounded(shown, MAX_DETAIL_CHARS), "trap")
+
+
+def _cause(message: str) -> str:
+    """Return the engine's own words, which stand last.
+
+    Before them stands where it happened, with names that the program gave its
+    functions: they may say anything.
+    """
+    last = message.rstrip().rpartition("Caused by:")[2].rpartition("\n")[2]
+    return _NUMBER.sub("", last.strip()).removeprefix(_TRAP)

@@ -64,3 +64,7 @@ class Supplies:
             self._rest += hashlib.sha256(self._seed + number).digest()
         given, self._rest = self._rest[:size], self._rest[size:]
         return given
+
+    def random_u64(self) -> int:
+        """Return the next eight bytes as a number."""
+        return int.from_bytes(self.random(8), "little")

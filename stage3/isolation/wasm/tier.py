@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from stage2_domains.sentences import bounded
 from stage3.isolation.events import GUARD_EVENT
 from stage3.isolation.interface import (
     BoxInterrupt,
@@ -27,6 +28,7 @@ from stage3.isolation.wasm.endings import (
     StoppedError,
     UnreadableError,
     UnusableError,
+    import_refused,
 )
 from stage3.isolation.wasm.replies import outcome_of_reply
 from stage3.isolation.wasm.supplies import Supplies
@@ -37,9 +39,25 @@ if TYPE_CHECKING:
     from stage3.isolation.interface import Attained
     from stage3.isolation.wasm.machine import Machine
 
-__all__ = ["TIER", "WasmIsolation"]
+__all__ = ["TIER", "WasmIsolation", "why_not"]
 
 TIER: Final = "wasm"
+
+_ENGINE_MAJOR: Final = "48"
+_STACK_CHECK: Final = (3, 14, 0)
+"""The one release of CPython that ends a process whose code runs on another stack."""
+
+
+def why_not() -> str | None:
+    """Return why this tier cannot be had here, or ``None`` where it can."""
+    engine = _engine()
+    if not engine:
+        return "the extra stage3[wasm] is not installed"
+    if engine.partition(".")[0] != _ENGINE_MAJOR:
+        return f"wasmtime {_ENGINE_MAJOR} is needed, {bounded(engine, 20)} is installed"
+    if sys.version_info[:3] == _STACK_CHECK:
+        return "CPython 3.14.0 cannot run it; 3.14.1 can"
+    return None
 
 
 class WasmIsolation:
@@ -61,11 +79,8 @@ class WasmIsolation:
 
     @classmethod
     def available(cls) -> WasmIsolation | None:
-        """Return the tier, or ``None`` where the extra ``[wasm]`` is not installed."""
-        try:
-            return cls(version("wasmtime"))
-        except PackageNotFoundError:
-            return None
+        """Return the tier, or ``None`` where ``why_not`` has a reason."""
+        return cls(_engine()) if why_not() is None else None
 
     @property
     def tier(self) -> str:
@@ -118,7 +133,8 @@ class WasmIsolation:
         try:
             return self._run(source.code, call)
         except KeyboardInterrupt:
-            raise BoxInterrupt from None
+            tried = None if call.refused is None else import_refused(call.refused)
+            raise BoxInterrupt(tried) from None
 
     def close(self) -> None:
         """Let the engine and every compiled program go."""
@@ -137,6 +153,13 @@ class WasmIsolation:
             what = type(error).__name__[:100]
             return Violation(ViolationKind.TRAP, f"the engine gave up: {what}", "trap")
         return outcome_of_reply(reply, call.budget)
+
+
+def _engine() -> str:
+    try:
+        return version("wasmtime")
+    except PackageNotFoundError:
+        return ""
 
 
 def _machine() -> Machine:

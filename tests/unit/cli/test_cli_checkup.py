@@ -213,7 +213,7 @@ def test_what_the_kernel_grants_the_process_box_is_said(
     ("box", "finding"),
     [
         (WasmIsolation("48.0"), "wasmtime 48.0"),
-        (None, "not installed; domains of the tier wasm are refused"),
+        (None, "no engine; domains of the tier wasm are refused"),
     ],
 )
 def test_whether_there_is_a_wasm_box_is_said(
@@ -221,6 +221,7 @@ def test_whether_there_is_a_wasm_box_is_said(
 ) -> None:
     """CLI-9.4."""
     monkeypatch.setattr(WasmIsolation, "available", lambda: box)
+    monkeypatch.setattr(installation, "why_not", lambda: "no engine")
 
     found = next(one for one in installation_checks() if one.name == "wasm box")
 

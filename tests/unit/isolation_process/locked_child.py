@@ -56,8 +56,9 @@ if {nobody!r} and os.geteuid() == 0:
     libc.prctl(4, 1, 0, 0, 0)  # dumpable again, as after an execve
 def lock(reply_fd=1):
     kernel.no_new_privs()
-    kernel.install_filter(
-        bpf.filter_program(syscalls.machine(), reply_fd=reply_fd))
+    machine = syscalls.machine()
+    kernel.install_filter(bpf.filter_program(machine, reply_fd=reply_fd))
+    kernel.install_filter(bpf.closing_program(machine))
 """
 
 

@@ -111,6 +111,26 @@ os._exit(7)
     assert (ended.returncode, ended.stdout) == (7, SAID), ended.stderr
 
 
+@pytest.mark.parametrize("user", USERS)
+def test_limits_are_set_behind_the_first_filter_only(user: str) -> None:
+    """BOX-1.20."""
+    code = f"""
+machine, low = syscalls.machine(), kernel.Rlimits(cpu_s=1)
+both = bpf.filter_program(machine, reply_fd=1), bpf.closing_program(machine)
+first, second = map(kernel.filter_installer, both)
+kernel.no_new_privs()
+first()
+kernel.limit_resources(low)
+os.write(1, {SAID!r} if resource.getrlimit(resource.RLIMIT_CPU)[0] == 1 else b'no')
+second()
+os.write(1, {SAID!r})
+kernel.limit_resources(low)
+os.write(1, b'after')
+"""
+    ended = python(code, user=user)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGSYS, 2 * SAID), ended.stderr
+
+
 @pytest.mark.skipif(machine() != "x86_64", reason="int 0x80 is of x86")
 def test_calls_in_the_numbering_of_32_bits_kill() -> None:
     """BOX-1.3: 1 is ``write`` for x86_64 and ``exit`` for i386."""

@@ -22,9 +22,11 @@ WHOLE: Final[dict[str, object]] = {
     "limits": True,
     "namespaces": ["user", "pid"],
     "no_new_privs": True,
+    "pidfd": True,
+    "proc": True,
     "seccomp": True,
 }
-REQUIRED: Final = ("limits", "no_new_privs", "seccomp")
+REQUIRED: Final = ("limits", "no_new_privs", "pidfd", "proc", "seccomp")
 
 
 def judged(**changes: object) -> Level:
@@ -157,6 +159,13 @@ def test_without_user_namespaces_the_box_still_stands(user: str) -> None:
         ("kernel.limit_resources = lambda limits: os.stat('/no')", "limits", False),
         ("kernel.no_new_privs = lambda: os.stat('/no')", "no_new_privs", False),
         ("trial.machine = lambda: None", "seccomp", False),
+        ("kernel.pidfd_open = lambda pid: os.stat('/no')", "pidfd", False),
+        ("kernel.pidfd_kill = lambda pidfd: os.stat('/no')", "pidfd", False),
+        (
+            "kernel.pidfd_kill = lambda pidfd: None\ntrial._PATIENCE_MS = 1",
+            *("pidfd", False),
+        ),
+        ("trial.os.open = lambda *_: os.stat('/no')", "proc", False),
         (
             (
                 "trial.filter_program = lambda machine, reply_fd: "
@@ -223,6 +232,7 @@ def test_the_trial_gets_no_environment_and_none_of_our_other_modules(
     assert command[1:4] == ["-I", "-S", "-c"]
     ours = {name.decode() for name in loaded if name.startswith((b"stage", b"audit"))}
     box = "stage3.isolation.process"
-    modules = {f"{box}.{name}" for name in ("bpf", "kernel", "syscalls", "trial")}
+    needed = ("bpf", "kernel", "limits", "syscalls", "trial")
+    modules = {f"{box}.{name}" for name in needed}
     assert ours == {"stage3", "stage3.isolation", box} | modules
     assert b"site" not in loaded

@@ -138,7 +138,14 @@ FORGED = [
 @pytest.mark.parametrize("forged", FORGED)
 def test_a_forged_reply_is_refused(box: ProcessIsolation, forged: bytes) -> None:
     """BOX-6.4."""
-    text = REAL + f"__import__('os').write(3, {forged!r})\nwhile True: pass"
+    text = REAL + f"os = __import__('os')\nos.write(3, {forged!r})\nos.read(3, 1)"
+
+    assert isinstance(run(box, text), ResultRefused)
+
+
+def test_a_forger_that_goes_on_is_not_waited_for(box: ProcessIsolation) -> None:
+    """BOX-7.10."""
+    text = REAL + f"__import__('os').write(3, {FORGED[0]!r})\nwhile True: pass"
 
     assert isinstance(run(box, text), ResultRefused)
 
@@ -199,7 +206,7 @@ return DomainResult(True, {"hidden": hidden})
 
 
 def test_nothing_survives_into_the_next_call(box: ProcessIsolation) -> None:
-    """BOX-5.9."""
+    """BOX-5.9; rules 3A.7."""
     outcomes = [run(box, STATE) for _ in range(5)]
 
     assert len({outcome.result for outcome in outcomes if type(outcome) is Ok}) == 1

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stage2_domains.canonical import canonical_bytes
 from stage2_domains.contract import Budget
+from stage2_domains.errors import ValueRefusedError
 from stage3.isolation.interface import (
     DomainFailed,
-    InfraFailure,
     Ok,
     ResultRefused,
     Violation,
     ViolationKind,
 )
 from stage3.isolation.process.endings import violation_of_status
-from stage3.isolation.process.replies import reply_bytes, reply_outcome
+from stage3.isolation.process.frames import parse_reply
+from stage3.isolation.process.replies import (
+    Compiled,
+    compiled_outcome,
+    reply_bytes,
+    reply_outcome,
+)
 from stage3.isolation.process.requests import Request
 
 BUDGET = Budget(result_bytes=100, depth=4)
@@ -30,7 +39,6 @@ OUTCOMES = [
     DomainFailed("ValueError: x", 12),
     ResultRefused("not this"),
     Violation(ViolationKind.OPEN, "open: x", "hook"),
-    InfraFailure("it broke"),
 ]
 OK = b'{"outcome":"ok","units":null}\n'
 
@@ -101,7 +109,7 @@ def test_no_bytes_make_the_host_fail(reply: bytes) -> None:
     outcome = reply_outcome(reply, BUDGET)
 
     assert isinstance(outcome, type(OUTCOMES[0]) | ResultRefused | DomainFailed) or (
-        type(outcome) in {Violation, InfraFailure}
+        type(outcome) is Violation
     )
     assert repr(outcome).isprintable()
 
@@ -130,7 +138,74 @@ def test_an_end_without_a_reply_is_named_from_its_status(
 
 def test_a_request_arrives_as_it_was_sent() -> None:
     """BOX-5.7."""
-    request = Request("sha256:0", "A.B", "run", BUDGET, b"a\nb", b'{"x":"\n"}')
+    request = Request(
+        digest="sha256:0",
+        entry="A.B",
+        method="run",
+        budget=BUDGET,
+        code=b"a\nb",
+        parameters=b'{"x":"\n"}',
+        is_compiled=True,
+    )
+    order = request.to_compile()
 
     assert Request.from_bytes(request.to_bytes()) == request
-    assert Request.from_bytes(request.without_code().to_bytes()).code == b""
+    assert Request.from_bytes(order.to_bytes()) == order
+    assert (order.is_compiled, order.parameters) == (False, b"")
+    assert order.with_code(b"c") == replace(order, code=b"c", is_compiled=True)
+
+
+def test_the_reply_to_an_order_to_compile_is_code_or_a_failure() -> None:
+    """BOX-5.2."""
+    made = Compiled(b"\0\n\xff")
+
+    assert compiled_outcome(reply_bytes(made), BUDGET) == made
+    assert type(reply_outcome(reply_bytes(made), BUDGET)) is ResultRefused
+    for outcome in OUTCOMES:
+        found = compiled_outcome(reply_bytes(outcome), BUDGET)
+        assert found == outcome or isinstance(outcome, Ok)
+        assert not isinstance(found, Ok | Compiled)
+    for no_code in (b"", b'{"outcome":"compiled"}', b'{"outcome":"compiled"}\n'):
+        assert type(compiled_outcome(no_code, BUDGET)) is ResultRefused
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(),
+        st.integers(-(2**54), 2**54) | st.integers(),
+        st.floats(),
+        st.text(st.characters(), max_size=3),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(), max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def read_with_care(result: bytes) -> bytes | None:
+    """Return what the strict reader and the encoder make of an answer."""
+    try:
+        return canonical_bytes(parse_reply(result))
+    except ValueRefusedError:
+        return None
+
+
+@given(ANYTHING, st.sampled_from(["as we write it", "as it is", "with escapes"]))
+@settings(max_examples=200)
+def test_an_answer_counts_when_reading_it_with_care_gives_it_again(
+    value: object, manner: str
+) -> None:
+    """BOX-6.4: reading an honest answer quickly accepts nothing more."""
+    text = json.dumps(
+        {"data": {"a": value}, "error": None, "success": True},
+        separators=(",", ":"),
+        ensure_ascii=manner == "with escapes",
+    )
+    result = text.encode("utf-8", "surrogatepass")
+    if manner == "as we write it":
+        result = read_with_care(result) or result
+    outcome = reply_outcome(OK + result, Budget())
+
+    assert isinstance(outcome, Ok) is (read_with_care(result) == result)

@@ -90,6 +90,18 @@ def test_a_wasm_domain_is_bytes(tmp_path: Path) -> None:
     assert manifest.source.entry == ""
 
 
+@pytest.mark.parametrize("data", [b"", b"\0as", b"(module)", b"asm\0"])
+def test_a_file_that_is_no_webassembly_is_its_authors_to_correct(
+    data: bytes, tmp_path: Path
+) -> None:
+    """DOM-9.1: else the box would be blamed, at the first call."""
+    (tmp_path / "sums.wasm").write_bytes(data)
+    text = 'name = "sums"\ntier = "wasm"\nwasm = "sums.wasm"\n' + METHOD
+
+    with pytest.raises(RegistrationError, match="toml: wasm: the file is no WebAssemb"):
+        load_manifest(write(tmp_path, text))
+
+
 EXAMPLE = "[[methods.add.examples]]\n"
 REFUSED = {
     "no TOML": ("name = ", "domain.toml: not TOML"),
@@ -244,7 +256,7 @@ def make_large(folder: Path) -> None:
         ("sums.py", make_folder, "is not a file"),
         ("sums.py", make_pipe, "is not a file"),
         ("sums.py", make_large, "has more than 1048576 bytes"),
-        ("gone.py", lambda _folder: None, "No such file"),
+        ("gone.py", lambda _folder: None, "'gone.py' cannot be read: No such file"),
     ],
 )
 def test_links_and_what_is_no_file_are_refused(

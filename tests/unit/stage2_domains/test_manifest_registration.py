@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stage2_domains.errors import RegistrationError, RegistryFrozenError
+from stage2_domains.errors import (
+    RegistrationError,
+    RegistryFrozenError,
+    SchemaRefusedError,
+)
 from stage2_domains.manifest import load_manifest
 from stage2_domains.parameters import IsolatedParameters
 from stage2_domains.registry import DomainRegistry
@@ -212,7 +216,31 @@ def test_an_entry_point_that_is_wrong_is_refused_by_name(
     with pytest.raises(RegistrationError, match=why) as refused:
         DomainRegistry.with_entry_points()
 
-    assert "acme" in str(refused.value)
+    name = points.partition(" ")[0]
+    assert f"entry point '{name}' of 'acme-weather' in stage3.domains: " in str(
+        refused.value
+    )
+
+
+def test_a_schema_of_a_package_is_refused_by_the_packages_name(site: Path) -> None:
+    """DOM-9.9: and stays the error of a schema."""
+    install(site, "weather = acme_weather")
+    days = site / "acme_weather" / "schemas" / "days.json"
+    days.write_text('{"type": "object", "pattern": "a+"}')
+
+    with pytest.raises(SchemaRefusedError, match="'weather' of 'acme-weather' in"):
+        DomainRegistry.with_entry_points()
+
+
+def test_a_package_cannot_take_the_name_of_a_domain_that_is_there(site: Path) -> None:
+    """DOM-6.2, DOM-9.9."""
+    install(site, "apollo = acme_weather")
+    manifest = site / "acme_weather" / "domain.toml"
+    text = manifest.read_text().replace('name = "weather"', 'name = "apollo"')
+    manifest.write_text(text)
+
+    with pytest.raises(RegistrationError, match="installed by 'acme-weather': the"):
+        DomainRegistry.with_entry_points()
 
 
 def test_an_installed_in_process_domain_needs_its_name_among_the_trusted(

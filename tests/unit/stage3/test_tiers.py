@@ -57,6 +57,59 @@ def test_a_violation_in_the_box_ends_the_plan_and_is_recorded() -> None:
     assert outcome.error is not None
     assert outcome.error.code == "BOUNDARY_VIOLATION"
     assert [details["violation_type"] for details in told] == ["open"]
+    assert set(told[0]["used"]) == {"wall_ms", "cpu_ms", "peak_mb"}
+    assert all(type(used) is int for used in told[0]["used"].values())
+
+
+@boxed
+def test_the_record_says_what_a_call_had_used_as_far_as_it_is_known() -> None:
+    """ISO-1.6: nobody knows how much memory a child had taken that is gone."""
+    with Harness() as harness:
+        harness.domains.register(Guest())
+        token = harness.issue(scope={"guest": ["echo"]}).token_hash
+        outcome = harness.run(token, ("guest", "echo", {"leave": True}))
+        told = [
+            event.details["used"]
+            for event in harness.log.trail(outcome.execution_id)
+            if event.event_type.value == "BOUNDARY_VIOLATION"
+        ]
+
+    assert [set(used) for used in told] == [{"wall_ms", "cpu_ms"}]
+
+
+@boxed
+def test_a_call_that_never_ends_is_a_violation_of_its_budget() -> None:
+    """ISO-1.7."""
+    with Harness() as harness:
+        harness.domains.register(Guest())
+        token = harness.issue(scope={"guest": ["echo"]}).token_hash
+        outcome = harness.run(token, ("guest", "echo", {"loop": True}))
+        told = [
+            event.details
+            for event in harness.log.trail(outcome.execution_id)
+            if event.event_type.value == "BOUNDARY_VIOLATION"
+        ]
+
+    assert outcome.error is not None
+    assert outcome.error.code == "BOUNDARY_VIOLATION"
+    assert [one["violation_type"] for one in told] == ["budget.wall"]
+    assert told[0]["used"]["wall_ms"] >= Guest.budget.wall_ms
+
+
+def test_a_box_that_cannot_tell_what_was_used_says_nothing() -> None:
+    """ISO-1.6."""
+    with Harness() as harness:
+        harness.domains.register(Guest(), trusted=True)
+        token = harness.issue(scope={"guest": ["echo"]}).token_hash
+        outcome = harness.run(token, ("guest", "echo", {"open": "/etc/hostname"}))
+        told = [
+            event.details
+            for event in harness.log.trail(outcome.execution_id)
+            if event.event_type.value == "BOUNDARY_VIOLATION"
+        ]
+
+    assert len(told) == 1
+    assert "used" not in told[0]
 
 
 def test_a_plan_of_built_in_domains_asks_for_no_box(

@@ -408,6 +408,7 @@ def test_each_commit_point_carries_what_it_was_decided_on() -> None:
             assert event.details["invocations"]["before"] == index
             assert event.details["heads"]["token"][0] >= 1
             assert event.details["domain_digest"].startswith("sha256:")
+            assert event.details["tier"] == "in_process"
         with harness.store.read() as tx:
             assert b"hunter2" not in b"".join(e.data for e in tx.entries())
 
