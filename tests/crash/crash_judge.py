@@ -170,7 +170,7 @@ def judge_plan(copy: Copy, commits: int, *, by_recover: bool) -> None:
             assert recover(store).closed == ((ID,) if is_open else ())
         else:
             executor_on(store, "next owner", lambda _step: None).close()
-        judge_closed(store, copy, commits)
+        judge_closed(store, copy.scene.token, commits)
         size = log.head().size
         assert recover(store).closed == ()
         assert log.head().size == size
@@ -185,31 +185,36 @@ def judge_plan(copy: Copy, commits: int, *, by_recover: bool) -> None:
         assert told.told[0]["success"] is True  # type: ignore[index,call-overload]
 
 
-def judge_closed(store: Store, copy: Copy, commits: int) -> None:
+def judge_closed(
+    store: Store, token: str, commits: int, execution_id: str = ID
+) -> None:
     log = AuditEventLog(store)
+    trail = log.trail(execution_id)
     with store.read() as tx:
-        row = tx.get(EXECUTION, ID)
+        row = tx.get(EXECUTION, execution_id)
     if commits == 0:
         assert row is None
-        assert log.trail(ID) == ()
+        assert trail == ()
     else:
         assert row is not None
         assert row["state"] == "closed"
         assert row["epoch"] == (2 if commits <= STEPS else 1)
-        assert_trail(log.trail(ID), *expected_trail(commits))
+        assert_trail(trail, *expected_trail(commits))
     if 1 <= commits <= STEPS:
-        end = log.trail(ID)[-1]
+        end = trail[-1]
         assert end.details["charged"] == RESERVED
         assert end.details["effect"] == "unknown"
         assert end.details["step"] == commits - 1
-    assert usage_of(store, copy.scene.token) == expected_usage(commits)
+    assert usage_of(store, token) == expected_usage(commits)
     assert log.verify()
 
 
-def judge_repeat(store: Store, token: str, commits: int) -> None:
+def judge_repeat(
+    store: Store, token: str, commits: int, execution_id: str = ID
+) -> None:
     calls: list[int] = []
     with executor_on(store, "who asks again", calls.append) as executor:
-        outcome = execute(executor, token, ID)
+        outcome = execute(executor, token, execution_id)
     if commits == 0:
         assert outcome.success
         assert not outcome.replayed

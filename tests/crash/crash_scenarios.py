@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from audit.store.faults import Moment
-    from audit.store.sqlite import SqliteStore
+    from audit.store.interface import Store
     from stage2_domains.parameters import IsolatedParameters
     from stage3.outcome import PlanOutcome
 
@@ -133,7 +133,7 @@ def signing_key(purpose: str) -> SigningKey:
     return SigningKey.from_private_bytes(entropy(32), purpose=purpose)
 
 
-def authority_on(store: SqliteStore, seed: str) -> TokenAuthority:
+def authority_on(store: Store, seed: str) -> TokenAuthority:
     return TokenAuthority(
         store,
         signing_key("issue"),
@@ -144,7 +144,7 @@ def authority_on(store: SqliteStore, seed: str) -> TokenAuthority:
 
 
 def executor_on(
-    store: SqliteStore,
+    store: Store,
     seed: str,
     called: Callable[[int], None],
     box: WatchedBox | None = None,
@@ -185,6 +185,12 @@ class Stage:
     def __init__(self, job: Job) -> None:
         self.notes = Notes(str(job["notes"]))
         self.moments = Moments(self.notes, job.get("kill_at"))
+        self.store = self._opened(str(job["url"]))
+
+    def _opened(self, url: str) -> Store:
+        """Open the store; one in PostgreSQL has its moments on the wire."""
+        if url.startswith("postgresql:"):
+            return open_store(url)
         faults = Faults()
         faults.watch(lambda moment: self.moments.pass_by(f"{moment[0]} {moment[1]}"))
         ports = SqlitePorts(
@@ -193,7 +199,7 @@ class Stage:
             timing=SYSTEM_TIMING,
             lock_timeout_s=5.0,
         )
-        self.store = open_sqlite(str(job["url"]), ports=ports, ledger_id=LEDGER_ID)
+        return open_sqlite(url, ports=ports, ledger_id=LEDGER_ID)
 
     def tell(self, told: object) -> None:
         """Acknowledge: from here on the caller may rely on it."""

@@ -1,7 +1,8 @@
 """Revocation, limits, pauses and execution ids are linearizable: shown on histories.
 
-P3, P4, P9; EXE-3.2, EXE-4.2 to EXE-4.5, EXE-5.3, EXE-7.9; AUT-4, AUT-7. What is judged,
-and why that is enough, is told by the checker's files and by docs/linearizability.md.
+P3, P4, P9; rules 2C.1, 2C.3, 2C.5, 2D.1; EXE-3.2, EXE-4.2 to EXE-4.5, EXE-5.3, EXE-7.9;
+AUT-4, AUT-7. What is judged, and why that is enough, is told by the files of the
+checker and by docs/linearizability.md.
 
 A domain whose start was durable before the stop, and whose thread was only then given
 the processor, is no late start: it is "a call already inside", one step earlier.

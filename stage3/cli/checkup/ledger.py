@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["store_checks"]
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
+_POSTGRES: Final = "postgresql://"
 _WAL: Final = b"\x02\x02"
 _WAL_AT: Final = 18
 _SOON_S: Final = 7 * 24 * 3600
@@ -61,6 +62,10 @@ def _trust(store: Store) -> list[Check]:
 
 
 def _database(store: Store) -> list[Check]:
+    if store.path is None and store.url.startswith(_POSTGRES):
+        # Opening it has looked: anything else is refused.
+        finding = f"{store.url}: the primary, and it keeps what is committed"
+        return [ok("database", finding)]
     if store.path is None:
         return [warn("database", "in memory", "Use a file: sqlite:///FILE.")]
     with store.path.open("rb") as file:
