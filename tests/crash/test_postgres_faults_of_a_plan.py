@@ -14,27 +14,23 @@ import pytest
 from audit.log import AuditEventLog
 from audit.store.opening import open_store
 from stage3.recovery import recover
-from tests.crash.crash_judge import (
-    STEPS,
-    events_in,
-    judge_closed,
-    judge_repeat,
-)
-from tests.crash.crash_scenarios import execute, executor_on
+from tests.crash.crash_judge import events_in, judge_closed, judge_repeat
+from tests.crash.crash_scenarios import STEPS, execute, executor_on
 from tests.crash.wire import COMMITTED, Deed
 from tests.crash.wired_scene import (
     BLOCKING,
     Fault,
-    Tally,
     WiredScene,
     faults_at,
     fresh_id,
     refusal_of,
+    suffer,
+    unlike,
     wired_scene,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from audit.store.interface import Store
     from stage3.orchestrator import Stage3Orchestrator
@@ -95,14 +91,13 @@ class Attempt:
         return self.outcome.error.code.lower()
 
 
-def attempt(
-    scene: WiredScene, place: int, deed: Deed = Deed.CUT, *, stays: bool = False
-) -> Attempt:
+def attempt(scene: WiredScene, fault: Fault, *, stays: bool = False) -> Attempt:
     seed = scene.next_point()
-    made = Attempt(scene, Fault(place, deed), seed, scene.token(seed), stays)
+    made = Attempt(scene, fault, seed, scene.token(seed), stays)
     error = refusal_of(made.make)
     assert (error is None) == (made.outcome is not None), error
     made.look()
+    judge(made)
     return made
 
 
@@ -164,28 +159,15 @@ def judge_calls(made: Attempt) -> None:
         assert len(made.calls) in {started, started - is_unheard}
 
 
-def suffer(
-    scene: WiredScene, moments: list[str], faults: Iterable[tuple[int, Deed]]
-) -> Tally:
-    tally = Tally()
-    for number, (place, deed) in enumerate(faults):
-        made = attempt(scene, place, deed, stays=number % 2 == 1)
-        try:
-            assert made.fault.hit == moments[place]
-            judge(made)
-        except BaseException as error:
-            error.add_note(f"{deed} at {place}, {made.fault.hit}: {made.outcome}")
-            raise
-        tally.add(deed, made.result())
-    return tally
-
-
 def dry_run(scene: WiredScene) -> list[str]:
-    made = attempt(scene, DRY)
-    judge(made)
+    made = attempt(scene, Fault(DRY, Deed.CUT))
     assert made.commits == STEPS + 1
     assert made.result() == "success"
     return made.moments
+
+
+def trouble_in(scene: WiredScene) -> Callable[[Fault, int], str]:
+    return lambda fault, number: attempt(scene, fault, stays=number % 2 == 1).result()
 
 
 def test_a_plan_in_trouble_at_its_commits_and_locks_is_on_record_as_it_was(
@@ -197,7 +179,7 @@ def test_a_plan_in_trouble_at_its_commits_and_locks_is_on_record_as_it_was(
     others = [i for i, name in enumerate(moments) if "advisory" in name]
     faults = faults_at(moments, commits[2:4])
     faults += faults_at(moments, [*commits[:2], *commits[4:], *others[::4]], [Deed.CUT])
-    figure(FIGURE, suffer(scene, moments, faults))
+    figure(FIGURE, suffer(moments, faults, trouble_in(scene)))
 
 
 @pytest.mark.nightly
@@ -209,15 +191,6 @@ def test_a_plan_in_any_trouble_at_any_moment_is_on_record_as_it_was(
     faults = faults_at(moments, unlike(moments))
     first = next(i for i, name in enumerate(moments) if "read committed" in name)
     again = faults_at(moments, range(first, len(moments)))[1:]
-    figure(f"{FIGURE}, at any moment", suffer(scene, moments, faults))
-    figure(f"{FIGURE}, in its blocks", suffer(scene, moments, again))
-
-
-def unlike(moments: list[str]) -> list[int]:
-    """Give all moments, but of a row of settings the first and the last."""
-    return [
-        place
-        for place, name in enumerate(moments)
-        if "set_config" not in name
-        or not all("set_config" in each for each in moments[place - 2 : place + 3])
-    ]
+    meet = trouble_in(scene)
+    figure(f"{FIGURE}, at any moment", suffer(moments, faults, meet))
+    figure(f"{FIGURE}, in its blocks", suffer(moments, again, meet))

@@ -12,6 +12,7 @@ What was committed is noted here, where it is true whatever the store was told.
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -41,6 +42,7 @@ _CANCEL = 80_877_102
 _FLUSH = b"H\0\0\0\4"
 _PATIENCE_S = 60.0
 _WORD_LENGTH = 44
+_NUMBERED = re.compile(r"ledger\d+")
 
 
 class Deed(Enum):
@@ -157,7 +159,7 @@ class Wire:
                 relay.start()
 
 
-class _End(Exception):
+class _EndError(Exception):
     """This session is over."""
 
 
@@ -180,7 +182,7 @@ class _Relay(threading.Thread):
 
     def run(self) -> None:
         """Hand on until one side is gone."""
-        with suppress(_End, OSError):
+        with suppress(_EndError, OSError):
             if self._begin():
                 self._hand_on()
         self._client.close()
@@ -265,7 +267,7 @@ class _Relay(threading.Thread):
 
     def _word(self, sql: str) -> str:
         """Name a statement; a commit by what it commits."""
-        plain = " ".join(sql.lower().split())
+        plain = _NUMBERED.sub("ledger", " ".join(sql.lower().split()))
         if plain.startswith("begin"):
             self._words = []
         elif plain == "commit":
@@ -304,7 +306,7 @@ class _Relay(threading.Thread):
                         continue
                     try:
                         self._server.receive()
-                    except (_End, OSError):
+                    except (_EndError, OSError):
                         self._client.send([*found, *self._server.messages()])
                         raise
                     found += self._server.messages()
@@ -318,7 +320,7 @@ class _Relay(threading.Thread):
         """Do what ends a session here; return if nothing does.
 
         Raises:
-            _End: It is over.
+            _EndError: It is over.
         """
         if deed is None or deed in _STATES:
             return
@@ -333,7 +335,7 @@ class _Relay(threading.Thread):
                 )
             with suppress(OSError):
                 self._client.socket.sendall(self._server.drain())
-        raise _End
+        raise _EndError
 
 
 class _Side:
@@ -381,7 +383,7 @@ class _Side:
     def drain(self) -> bytes:
         """Read until the other side is gone."""
         data = b""
-        with suppress(_End, OSError):
+        with suppress(_EndError, OSError):
             while True:
                 data += self._some()
         return data
@@ -393,7 +395,7 @@ class _Side:
     def _some(self) -> bytes:
         data = self.socket.recv(65_536)
         if not data:
-            raise _End
+            raise _EndError
         return data
 
     def _length(self, start: int) -> int:
