@@ -80,11 +80,11 @@ def test_an_edit_of_any_column_of_any_entry_is_found_at_its_place(
 
         def edit(raw: sqlite3.Connection, leaf: int = leaf) -> None:
             value = raw.execute(
-                f"SELECT {column} FROM entry WHERE leaf_index = ?",  # noqa: S608
+                f"SELECT {column} FROM entry WHERE leaf_index = ?",
                 (leaf,),
             ).fetchone()[0]
             raw.execute(
-                f"UPDATE entry SET {column} = ? WHERE leaf_index = ?",  # noqa: S608
+                f"UPDATE entry SET {column} = ? WHERE leaf_index = ?",
                 (changed(value), leaf),
             )
 

@@ -46,7 +46,7 @@ def test_an_outcome_that_the_record_does_not_bear_out_is_not_repeated(
         replay = harness.run(token, ("probe", "fail", {}), execution_id=ID)
         assert (failed.success, replay.success, replay.replayed) == (False, False, True)
         said = "NULL" if outcome is None else f"'{outcome}'"
-        edit = f"UPDATE execution SET outcome = {said}"  # noqa: S608  # from above
+        edit = f"UPDATE execution SET outcome = {said}"  # from above
         sqlite_edit(tmp_path / "l.db", edit)
 
         again = harness.run(token, ("probe", "fail", {}), execution_id=ID)
@@ -91,8 +91,8 @@ def test_recovery_charges_the_token_of_the_record_not_the_one_of_the_row(
     assert "latched" in capsys.readouterr().err
     sqlite_edit(
         tmp_path / "l.db",
-        f"INSERT INTO usage VALUES ('{bystander}', 5, 0, 20000, 5)",  # noqa: S608
-        f"UPDATE execution SET token_hash = '{bystander}'",  # noqa: S608
+        f"INSERT INTO usage VALUES ('{bystander}', 5, 0, 20000, 5)",
+        f"UPDATE execution SET token_hash = '{bystander}'",
     )
 
     harness = reopened(tmp_path)

@@ -268,7 +268,7 @@ def test_an_edited_entry_is_reported_with_its_position(
     """STO-8.4: whatever was put into the columns."""
     for number in range(1, 4):
         log.append(event(), execution_id=f"00000000-0000-0000-0000-{number:012d}")
-    tamper(tmp_path, f"UPDATE entry SET {change} WHERE leaf_index = 1")  # noqa: S608  # ours
+    tamper(tmp_path, f"UPDATE entry SET {change} WHERE leaf_index = 1")  # ours
 
     report = log.verify()
 
