@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from audit.errors import StoreBusyError
 from audit.log import AuditEventLog
 from audit.store.opening import open_store
 from stage3.recovery import recover
@@ -154,7 +155,7 @@ def judge_calls(made: Attempt) -> None:
     """No call before the commit of its start was told, and no call twice."""
     assert made.calls == list(range(len(made.calls)))
     started = min(made.commits, STEPS)
-    is_unheard = made.fault.hit == f"after {COMMITTED}"
+    is_unheard = made.fault.hit == f"after {COMMITTED}" or made.fault.deed is Deed.LATE
     if not made.stays and made.outcome is not None:
         assert len(made.calls) in {started, started - is_unheard}
 
@@ -194,3 +195,51 @@ def test_a_plan_in_any_trouble_at_any_moment_is_on_record_as_it_was(
     meet = trouble_in(scene)
     figure(f"{FIGURE}, at any moment", suffer(moments, faults, meet))
     figure(f"{FIGURE}, in its blocks", suffer(moments, again, meet))
+
+
+# A commit that arrives late --------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(STEPS + 1))
+def test_a_commit_that_arrives_when_its_owner_has_given_up_is_waited_for(
+    scene: WiredScene, number: int
+) -> None:
+    """PGS-5.1: until it has come or gone, its locks keep everybody from guessing."""
+    moments = dry_run(scene)
+    at = [i for i, name in enumerate(moments) if name == f"before {COMMITTED}"][number]
+    scene.wire.arrives.clear()
+    made = in_limbo(scene, Fault(at, Deed.LATE))
+
+    with open_store(scene.direct, lock_timeout_s=0.2) as store:
+        assert events_in(store, made.execution_id) == (0, 4, 8, 12)[number]
+        guess = refusal_of(lambda: abort_or_ask(store, made))
+        assert isinstance(guess, StoreBusyError)
+        assert store.latch is None
+    scene.wire.arrives.set()
+    made.scene.settle()
+    made.moments, made.commits = scene.wire.moments, scene.wire.commits.count(COMMITTED)
+    scene.wire.watch(None)
+
+    assert made.commits == number + 1
+    judge(made)
+
+
+def in_limbo(scene: WiredScene, fault: Fault) -> Attempt:
+    seed = scene.next_point()
+    made = Attempt(scene, fault, seed, scene.token(seed))
+    scene.wire.watch(fault)
+    with open_store(scene.wired) as store:
+        called = made.calls.append
+        with executor_on(store, f"executor {seed}", called) as executor:
+            made.outcome = execute(executor, made.token, made.execution_id)
+    return made
+
+
+def abort_or_ask(store: Store, made: Attempt) -> None:
+    """Recover the execution, or, where nothing is known of it, begin it."""
+    seed = f"guessing {made.seed}"
+    with executor_on(store, seed, lambda _step: None) as executor:
+        outcome = execute(executor, made.token, made.execution_id)
+    assert outcome.error is not None
+    assert outcome.error.code == "AUDIT_UNAVAILABLE"
+    raise StoreBusyError(outcome.error.sentence)
