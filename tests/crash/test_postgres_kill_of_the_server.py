@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ FIGURE = "kill -9 of PostgreSQL during a plan"
 MIB = 1_048_576
 SPARE = 24 * MIB
 MOST_PLANS = 20_000
+_PATIENCE_S = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +144,13 @@ def await_server(scene: WiredScene) -> None:
     """Start the server again, or wait until it has restarted its sessions."""
     import psycopg  # noqa: PLC0415  # an extra, which may be missing
 
-    scene.server.start()
-    for _ in range(10_000):
+    give_up = time.monotonic() + _PATIENCE_S
+    is_ready = False
+    while not is_ready:
+        assert time.monotonic() < give_up, scene.server.log[-4000:]
+        scene.server.start()
         with suppress(psycopg.OperationalError):
-            scene.server.execute("SELECT 1")
-            break
+            is_ready = scene.server.execute("SELECT 1") == [(1,)]
     scene.settle()
 
 
