@@ -91,9 +91,15 @@ def merge_runs(path: Path, runs: Mapping[str, Run]) -> dict[str, Run]:
     """Put runs into a results file, in place of older ones of the same workloads."""
     merged = {**load_runs(path), **runs}
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dict(sorted(merged.items())), indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", "utf-8")
+    texts = [f"{json.dumps(name)}: {_text(merged[name])}" for name in sorted(merged)]
+    path.write_text("{\n" + ",\n".join(texts) + "\n}\n", "utf-8")
     return merged
+
+
+def _text(run: Run) -> str:
+    """Write a run with one line of the table to a line, so that changes can be read."""
+    lines = ",\n".join(f"  {json.dumps(line)}" for line in run["lines"])
+    return f'{{"facts": {json.dumps(run["facts"])},\n "lines": [\n{lines}\n ]}}'
 
 
 def facts_now(folder: Path) -> Facts:

@@ -61,7 +61,9 @@ _PEERS: Final = (
 def main() -> None:
     """Install what can be installed, run, print and write."""
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="rough figures")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="rough figures")
+    size.add_argument("--full", action="store_true", help="the figures to publish")
     parser.add_argument("--folder", type=Path, help="where the files go; a temporary")
     parser.add_argument("--json", action="store_true", help="print JSON, no table")
     parser.add_argument(
@@ -93,9 +95,9 @@ class _Match:
 
     def __init__(self, given: argparse.Namespace, place: Path, url: str | None) -> None:
         self.rounds = 1 if given.quick else 3
-        self.seconds = 1.0 if given.quick else 3.0
-        self.lengths = (3,) if given.quick else (1, 3, 10, 100)
-        self.callers = (1, 8) if given.quick else (1, 8, 32)
+        self.seconds = 3.0 if given.full else 1.0
+        self.lengths = (1, 3, 10, 100) if given.full else (1, 3, 10)
+        self.callers = (8, 32) if given.full else (8,)
         self._place = place
         self._url = url
 
@@ -173,7 +175,7 @@ def _installed(program: str) -> bool:
 def _compete(match: _Match) -> list[Line]:
     contestants = list(match.contestants())
     shapes = [(steps, 1) for steps in match.lengths]
-    shapes += [(3, callers) for callers in match.callers if callers > 1]
+    shapes += [(3, callers) for callers in match.callers]
     lines: list[Line] = []
     for steps, callers in shapes:
         print(f"... {steps} steps, {callers} callers", file=sys.stderr)

@@ -38,11 +38,15 @@ class Told:
 
 
 class CrashProcess:
-    """A process of children; leaves none behind when it is closed."""
+    """A process of children; leaves none behind when it is closed.
 
-    def __init__(self) -> None:
+    Args:
+        within: A command that runs another one, for example elsewhere.
+    """
+
+    def __init__(self, *within: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.crash_process"],
+            [*within, sys.executable, "-m", "tests.crash.crash_process"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from audit.log import AuditEventLog
@@ -177,6 +178,8 @@ def warm_up() -> None:
             execute(
                 executor, issued.token_hash, "0" * 8 + "-0000-4000-8000-" + "0" * 12
             )
+    with suppress(ImportError):
+        from audit.store.postgres import opening  # noqa: F401, PLC0415  # an extra
 
 
 class Stage:

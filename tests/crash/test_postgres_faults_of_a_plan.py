@@ -11,30 +11,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from audit.errors import StoreBusyError
 from audit.log import AuditEventLog
 from audit.store.opening import open_store
 from stage3.recovery import recover
-from tests.crash.crash_judge import (
-    STEPS,
-    events_in,
-    judge_closed,
-    judge_repeat,
-)
-from tests.crash.crash_scenarios import execute, executor_on
+from tests.crash.crash_judge import events_in, judge_closed, judge_repeat
+from tests.crash.crash_scenarios import STEPS, execute, executor_on
 from tests.crash.wire import COMMITTED, Deed
 from tests.crash.wired_scene import (
     BLOCKING,
     Fault,
-    Tally,
     WiredScene,
     faults_at,
     fresh_id,
     refusal_of,
+    suffer,
+    unlike,
     wired_scene,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from audit.store.interface import Store
     from stage3.orchestrator import Stage3Orchestrator
@@ -95,14 +92,13 @@ class Attempt:
         return self.outcome.error.code.lower()
 
 
-def attempt(
-    scene: WiredScene, place: int, deed: Deed = Deed.CUT, *, stays: bool = False
-) -> Attempt:
+def attempt(scene: WiredScene, fault: Fault, *, stays: bool = False) -> Attempt:
     seed = scene.next_point()
-    made = Attempt(scene, Fault(place, deed), seed, scene.token(seed), stays)
+    made = Attempt(scene, fault, seed, scene.token(seed), stays)
     error = refusal_of(made.make)
     assert (error is None) == (made.outcome is not None), error
     made.look()
+    judge(made)
     return made
 
 
@@ -159,33 +155,20 @@ def judge_calls(made: Attempt) -> None:
     """No call before the commit of its start was told, and no call twice."""
     assert made.calls == list(range(len(made.calls)))
     started = min(made.commits, STEPS)
-    is_unheard = made.fault.hit == f"after {COMMITTED}"
+    is_unheard = made.fault.hit == f"after {COMMITTED}" or made.fault.deed is Deed.LATE
     if not made.stays and made.outcome is not None:
         assert len(made.calls) in {started, started - is_unheard}
 
 
-def suffer(
-    scene: WiredScene, moments: list[str], faults: Iterable[tuple[int, Deed]]
-) -> Tally:
-    tally = Tally()
-    for number, (place, deed) in enumerate(faults):
-        made = attempt(scene, place, deed, stays=number % 2 == 1)
-        try:
-            assert made.fault.hit == moments[place]
-            judge(made)
-        except BaseException as error:
-            error.add_note(f"{deed} at {place}, {made.fault.hit}: {made.outcome}")
-            raise
-        tally.add(deed, made.result())
-    return tally
-
-
 def dry_run(scene: WiredScene) -> list[str]:
-    made = attempt(scene, DRY)
-    judge(made)
+    made = attempt(scene, Fault(DRY, Deed.CUT))
     assert made.commits == STEPS + 1
     assert made.result() == "success"
     return made.moments
+
+
+def trouble_in(scene: WiredScene) -> Callable[[Fault, int], str]:
+    return lambda fault, number: attempt(scene, fault, stays=number % 2 == 1).result()
 
 
 def test_a_plan_in_trouble_at_its_commits_and_locks_is_on_record_as_it_was(
@@ -197,7 +180,7 @@ def test_a_plan_in_trouble_at_its_commits_and_locks_is_on_record_as_it_was(
     others = [i for i, name in enumerate(moments) if "advisory" in name]
     faults = faults_at(moments, commits[2:4])
     faults += faults_at(moments, [*commits[:2], *commits[4:], *others[::4]], [Deed.CUT])
-    figure(FIGURE, suffer(scene, moments, faults))
+    figure(FIGURE, suffer(moments, faults, trouble_in(scene)))
 
 
 @pytest.mark.nightly
@@ -209,15 +192,54 @@ def test_a_plan_in_any_trouble_at_any_moment_is_on_record_as_it_was(
     faults = faults_at(moments, unlike(moments))
     first = next(i for i, name in enumerate(moments) if "read committed" in name)
     again = faults_at(moments, range(first, len(moments)))[1:]
-    figure(f"{FIGURE}, at any moment", suffer(scene, moments, faults))
-    figure(f"{FIGURE}, in its blocks", suffer(scene, moments, again))
+    meet = trouble_in(scene)
+    figure(f"{FIGURE}, at any moment", suffer(moments, faults, meet))
+    figure(f"{FIGURE}, in its blocks", suffer(moments, again, meet))
 
 
-def unlike(moments: list[str]) -> list[int]:
-    """Give all moments, but of a row of settings the first and the last."""
-    return [
-        place
-        for place, name in enumerate(moments)
-        if "set_config" not in name
-        or not all("set_config" in each for each in moments[place - 2 : place + 3])
-    ]
+# A commit that arrives late --------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(STEPS + 1))
+def test_a_commit_that_arrives_when_its_owner_has_given_up_is_waited_for(
+    scene: WiredScene, number: int
+) -> None:
+    """PGS-5.1: until it has come or gone, its locks keep everybody from guessing."""
+    moments = dry_run(scene)
+    at = [i for i, name in enumerate(moments) if name == f"before {COMMITTED}"][number]
+    scene.wire.arrives.clear()
+    made = in_limbo(scene, Fault(at, Deed.LATE))
+
+    with open_store(scene.direct, lock_timeout_s=0.2) as store:
+        assert events_in(store, made.execution_id) == (0, 4, 8, 12)[number]
+        guess = refusal_of(lambda: abort_or_ask(store, made))
+        assert isinstance(guess, StoreBusyError)
+        assert store.latch is None
+    scene.wire.arrives.set()
+    made.scene.settle()
+    made.moments, made.commits = scene.wire.moments, scene.wire.commits.count(COMMITTED)
+    scene.wire.watch(None)
+
+    assert made.commits == number + 1
+    judge(made)
+
+
+def in_limbo(scene: WiredScene, fault: Fault) -> Attempt:
+    seed = scene.next_point()
+    made = Attempt(scene, fault, seed, scene.token(seed))
+    scene.wire.watch(fault)
+    with open_store(scene.wired) as store:
+        called = made.calls.append
+        with executor_on(store, f"executor {seed}", called) as executor:
+            made.outcome = execute(executor, made.token, made.execution_id)
+    return made
+
+
+def abort_or_ask(store: Store, made: Attempt) -> None:
+    """Recover the execution, or, where nothing is known of it, begin it."""
+    seed = f"guessing {made.seed}"
+    with executor_on(store, seed, lambda _step: None) as executor:
+        outcome = execute(executor, made.token, made.execution_id)
+    assert outcome.error is not None
+    assert outcome.error.code == "AUDIT_UNAVAILABLE"
+    raise StoreBusyError(outcome.error.sentence)

@@ -12,6 +12,7 @@ What was committed is noted here, where it is true whatever the store was told.
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -19,7 +20,6 @@ import socket
 import struct
 import tempfile
 import threading
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -27,9 +27,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import quote
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from tests.crash.wire_side import FULL_HOUSE, EndError, Side, message
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.crash.wire_side import Message
     from tests.postgres_server import PostgresServer
 
 __all__ = ["COMMITTED", "Deed", "Moment", "Wire"]
@@ -41,6 +44,7 @@ _CANCEL = 80_877_102
 _FLUSH = b"H\0\0\0\4"
 _PATIENCE_S = 60.0
 _WORD_LENGTH = 44
+_NUMBERED = re.compile(r"ledger\d+")
 
 
 class Deed(Enum):
@@ -58,6 +62,8 @@ class Deed(Enum):
     """The process that asks gets SIGKILL."""
     GONE = auto()
     """The watcher has killed the server: hand on what is left of it."""
+    LATE = auto()
+    """The asking side is told that the other is gone; the statement arrives later."""
 
 
 _STATES = {Deed.FULL: "53100", Deed.DEADLOCK: "40P01"}
@@ -78,10 +84,6 @@ class Moment:
         return f"{self.when} {self.word}"
 
 
-Message = tuple[bytes, bytes]
-"""Its type, and all of its bytes."""
-
-
 class Wire:
     """Listens beside a server. One statement at a time is what it is made for.
 
@@ -89,6 +91,7 @@ class Wire:
         moments: The names of all moments since ``watch`` was called.
         commits: The words of the commits that the server has carried out since.
         backends: The server's processes of all sessions there ever were.
+        arrives: Set when what is late arrives.
     """
 
     def __init__(self, server: PostgresServer) -> None:
@@ -96,6 +99,7 @@ class Wire:
         self.moments: list[str] = []
         self.commits: list[str] = []
         self.backends: set[int] = set()
+        self.arrives = threading.Event()
         self._watcher: Callable[[Moment], Deed | None] | None = None
         self._mutex = threading.RLock()
         self._folder = Path(tempfile.mkdtemp(prefix="s3wire-"))
@@ -157,10 +161,6 @@ class Wire:
                 relay.start()
 
 
-class _End(Exception):
-    """This session is over."""
-
-
 class _Relay(threading.Thread):
     """One session: hands on what both sides say, statement by statement."""
 
@@ -171,16 +171,17 @@ class _Relay(threading.Thread):
         self._wire = wire
         self._asking = struct.unpack("3i", credentials)[0]
         self._backend = 0
-        self._client = _Side(client)
-        self._server = _Side(socket.socket(socket.AF_UNIX))
+        self._client = Side(client)
+        self._server = Side(socket.socket(socket.AF_UNIX))
         self._prepared: dict[bytes, str] = {}
         self._bound = ""
         self._words: list[str] = []
         self._skips = False
+        self._is_late = False
 
     def run(self) -> None:
         """Hand on until one side is gone."""
-        with suppress(_End, OSError):
+        with suppress(EndError, OSError):
             if self._begin():
                 self._hand_on()
         self._client.close()
@@ -196,7 +197,7 @@ class _Relay(threading.Thread):
             return False
         deed = self._ask("before", "connect")
         if deed in _STATES:
-            self._client.send([_FULL_HOUSE])
+            self._client.send([FULL_HOUSE])
             return False
         self._do(deed)
         self._connect(packet)
@@ -252,7 +253,12 @@ class _Relay(threading.Thread):
         if state is not None:
             reply = self._refused(state, is_simple=is_simple)
         else:
-            self._do(deed)
+            if deed is Deed.LATE:
+                self._is_late = True
+                self._client.hang_up()
+                self._wire.arrives.wait(_PATIENCE_S)
+            else:
+                self._do(deed)
             self._server.socket.sendall(raw if is_simple else raw + _FLUSH)
             reply = self._reply(b"Z" if is_simple else b"CIsE")
         kinds = [kind for kind, _ in reply]
@@ -265,7 +271,7 @@ class _Relay(threading.Thread):
 
     def _word(self, sql: str) -> str:
         """Name a statement; a commit by what it commits."""
-        plain = " ".join(sql.lower().split())
+        plain = _NUMBERED.sub("ledger", " ".join(sql.lower().split()))
         if plain.startswith("begin"):
             self._words = []
         elif plain == "commit":
@@ -280,11 +286,11 @@ class _Relay(threading.Thread):
         sql = b"DO $$ BEGIN RAISE 'on purpose' USING ERRCODE = '%s'; END $$\0"
         text = sql % state.encode()
         if is_simple:
-            self._server.socket.sendall(_message(b"Q", text))
+            self._server.socket.sendall(message(b"Q", text))
             return self._reply(b"Z")
-        parse = _message(b"P", b"\0" + text + b"\0\0")
-        bind = _message(b"B", b"\0\0" + b"\0\0" * 3)
-        execute = _message(b"E", b"\0" + b"\0\0\0\0")
+        parse = message(b"P", b"\0" + text + b"\0\0")
+        bind = message(b"B", b"\0\0" + b"\0\0" * 3)
+        execute = message(b"E", b"\0" + b"\0\0\0\0")
         self._server.socket.sendall(parse + bind + execute + _FLUSH)
         reply = self._reply(b"E")
         if [kind for kind, _ in reply[-3:-1]] == [b"1", b"2"]:
@@ -295,7 +301,8 @@ class _Relay(threading.Thread):
         """Read what the server says, up to a message of one of these types."""
         found: list[Message] = []
         with selectors.DefaultSelector() as both:
-            both.register(self._client.socket, selectors.EVENT_READ)
+            if not self._is_late:
+                both.register(self._client.socket, selectors.EVENT_READ)
             both.register(self._server.socket, selectors.EVENT_READ)
             while not found or found[-1][0] not in last:
                 for key, _ in both.select():
@@ -304,7 +311,7 @@ class _Relay(threading.Thread):
                         continue
                     try:
                         self._server.receive()
-                    except (_End, OSError):
+                    except (EndError, OSError):
                         self._client.send([*found, *self._server.messages()])
                         raise
                     found += self._server.messages()
@@ -318,7 +325,7 @@ class _Relay(threading.Thread):
         """Do what ends a session here; return if nothing does.
 
         Raises:
-            _End: It is over.
+            EndError: It is over.
         """
         if deed is None or deed in _STATES:
             return
@@ -333,78 +340,4 @@ class _Relay(threading.Thread):
                 )
             with suppress(OSError):
                 self._client.socket.sendall(self._server.drain())
-        raise _End
-
-
-class _Side:
-    """A socket, and what was received on it and not yet used."""
-
-    def __init__(self, made: socket.socket) -> None:
-        self.socket = made
-        self._received = b""
-        self._waiting: deque[Message] = deque()
-
-    def packet(self) -> bytes:
-        """Read the first packet of a session, which has no type."""
-        while len(self._received) < 4 or len(self._received) < self._length(0):
-            self._received += self._some()
-        length = self._length(0)
-        packet, self._received = self._received[:length], self._received[length:]
-        return packet
-
-    def receive(self) -> None:
-        """Read what is there."""
-        self._received += self._some()
-        while len(self._received) >= 5:
-            end = 1 + self._length(1)
-            if len(self._received) < end:
-                return
-            self._waiting.append((self._received[:1], self._received[:end]))
-            self._received = self._received[end:]
-
-    def messages(self) -> Iterator[Message]:
-        """Give what was received whole, each once."""
-        while self._waiting:
-            yield self._waiting.popleft()
-
-    def raw(self) -> bytes:
-        """Give everything that is there, used or not."""
-        data = b"".join(raw for _, raw in self.messages()) + self._received
-        self._received = b""
-        return data or self._some()
-
-    def send(self, messages: list[Message]) -> None:
-        """Send messages as they are."""
-        with suppress(OSError):
-            self.socket.sendall(b"".join(raw for _, raw in messages))
-
-    def drain(self) -> bytes:
-        """Read until the other side is gone."""
-        data = b""
-        with suppress(_End, OSError):
-            while True:
-                data += self._some()
-        return data
-
-    def close(self) -> None:
-        """Let go."""
-        self.socket.close()
-
-    def _some(self) -> bytes:
-        data = self.socket.recv(65_536)
-        if not data:
-            raise _End
-        return data
-
-    def _length(self, start: int) -> int:
-        return int(struct.unpack("!i", self._received[start : start + 4])[0])
-
-
-def _message(kind: bytes, body: bytes) -> bytes:
-    return kind + struct.pack("!i", len(body) + 4) + body
-
-
-_FULL_HOUSE: Message = (
-    b"E",
-    _message(b"E", b"SFATAL\0VFATAL\0C53300\0Mtoo many connections\0\0"),
-)
+        raise EndError

@@ -30,6 +30,10 @@ __all__ = [
     "Tally",
     "WiredScene",
     "faults_at",
+    "fresh_id",
+    "refusal_of",
+    "suffer",
+    "unlike",
     "wired_scene",
 ]
 
@@ -70,6 +74,35 @@ def faults_at(
         for deed in deeds
         if deed not in _ONLY_BEFORE or moments[place].startswith("before")
     ]
+
+
+def unlike(moments: list[str]) -> list[int]:
+    """Give all moments, but of a row of settings the first and the last."""
+    return [
+        place
+        for place, name in enumerate(moments)
+        if "set_config" not in name
+        or not all("set_config" in each for each in moments[place - 2 : place + 3])
+    ]
+
+
+def suffer(
+    moments: list[str],
+    faults: Iterable[tuple[int, Deed]],
+    attempt: Callable[[Fault, int], str],
+) -> Tally:
+    """Meet every fault, in an attempt that says what came of it."""
+    tally = Tally()
+    for number, (place, deed) in enumerate(faults):
+        fault = Fault(place, deed)
+        try:
+            result = attempt(fault, number)
+            assert fault.hit == moments[place]
+        except BaseException as error:
+            error.add_note(f"{deed} at {place}, {moments[place]}")
+            raise
+        tally.add(deed, result)
+    return tally
 
 
 @dataclass(slots=True)
@@ -121,10 +154,10 @@ class WiredScene:
         self.close()
         self._schema = f"ledger{next(self._schemas)}"
 
-    def next_point(self) -> str:
+    def next_point(self, *, is_first: bool = False) -> str:
         """Give a seed that was not used, on a ledger that is not too long."""
         number = next(self._points)
-        if number % _POINTS_PER_LEDGER == 0:
+        if is_first or self._store is None or number % _POINTS_PER_LEDGER == 0:
             self.next_schema()
             self._store = self.open()
             executor_on(self.store, f"first {number}", lambda _step: None).close()

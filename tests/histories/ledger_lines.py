@@ -44,6 +44,8 @@ def read_lines(store: Store) -> list[Line]:
         size = tx.head().size
         for start in range(0, size, _PAGE):
             for entry in tx.entries(start, min(_PAGE, size - start)):
+                if entry.leaf_index is None:
+                    raise AssertionError(f"pending in a settled state: {entry}")
                 data = json.loads(entry.data)
                 lines.append(
                     Line(

@@ -84,8 +84,9 @@ class Recorder:
         """Stop something; ``what``: its kind and its name."""
         called, returned, leaf = moment(), NEVER, -1
         try:
-            leaf = ask().leaf_index
+            receipt = ask()
             returned = moment()
+            leaf = -1 if receipt.leaf_index is None else receipt.leaf_index
         finally:
             stop = Stop(caller, *what, called, returned, leaf)
             self.history.stops.append(stop)

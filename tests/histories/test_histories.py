@@ -27,17 +27,18 @@ from tests.histories.verdict import figures_of, judge
 from tests.histories.world import open_world
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.histories.ledger_lines import Line
     from tests.histories.stores import Place
 
+    Note = Callable[[str, object], None]
+
 STARTS = 5_000
 NIGHTLY_LEDGERS = 20
 THREADS = 3
 """In each process, beside the one that stops."""
-
-Note = "Callable[[str, object], None]"
 
 
 def record(

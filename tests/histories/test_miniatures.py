@@ -20,9 +20,11 @@ from tests.oracles.fast_folder import fast_folder
 from tests.postgres_server import postgres_server, why_no_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.histories.miniature import Bench, Variant
+
+    Note = Callable[[str, object], None]
 
 WRONG: dict[tuple[str, str], Variant] = {
     ("sqlite", name): variant for name, variant in miniature_sqlite.WRONG.items()
@@ -35,8 +37,6 @@ if why_no_postgres() is None:
 
     WRONG |= {("postgresql", k): v for k, v in miniature_postgres.WRONG.items()}
     RIGHT |= {("postgresql", k): v for k, v in miniature_postgres.RIGHT.items()}
-
-Note = "Callable[[str, object], None]"
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def test_a_column_of_another_type_is_found_though_it_reads_the_same(
     revoke(world, "pause")
     assert world.path is not None
 
-    sqlite_edit(world.path, f"UPDATE entry SET {edit} WHERE leaf_index = 0")  # from the table above
+    sqlite_edit(world.path, f"UPDATE entry SET {edit} WHERE leaf_index = 0")
 
     assert kinds(world) & {"column", "format"}
 
