@@ -1,65 +1,12 @@
 """CLI-12: the command line on a ledger in PostgreSQL, each command by its own login."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
 from stage3.cli.commands.store import COLLECTIONS
 from tests.faces.cli_runner import PASSPHRASE, WHY, document, run
-from tests.postgres_server import PASSWORD, PostgresServer
-
-WORDS = ("owner", "issuer", "executor", "auditor")
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """A database, and a login for each role that a ledger in it will have."""
-
-    server: PostgresServer
-    name: str
-
-    def url(self, word: str = "postgres") -> str:
-        """The address of the ledger for a login, without its password."""
-        user = word if word == "postgres" else f"{self.name}_{word}_login"
-        folder = quote(str(self.server.folder), safe="")
-        return f"postgresql://{user}@/{self.name}?host={folder}"
-
-    def create(self, *more: str) -> str:
-        """Create the ledger with its roles and logins; give its id."""
-        made = run(
-            "store",
-            "create",
-            "--store",
-            self.url(),
-            "--roles",
-            self.name,
-            *more,
-            "--json",
-        )
-        assert made.code == 0, made.err
-        for word in WORDS:
-            self.server.login(f"{self.name}_{word}_login", f"{self.name}_{word}")
-        found = document(made)["ledger_id"]
-        assert isinstance(found, str)
-        return found
-
-
-@pytest.fixture
-def database(
-    postgres: PostgresServer, postgres_database: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Database]:
-    monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    yield Database(postgres, postgres_database)
-    postgres.drop_database(postgres_database)
-    for word in WORDS:
-        for role in (
-            f"{postgres_database}_{word}_login",
-            f"{postgres_database}_{word}",
-        ):
-            postgres.execute(f"DROP ROLE IF EXISTS {role}")
+from tests.faces.ledger_database import Database
 
 
 def test_a_ledger_is_created_once(database: Database) -> None:

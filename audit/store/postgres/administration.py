@@ -14,7 +14,7 @@ import psycopg
 
 from audit.errors import LedgerFormatError
 from audit.store.declarations import Collection
-from audit.store.postgres.address import Address, address_of
+from audit.store.postgres.address import address_of
 from audit.store.postgres.connecting import Connector
 from audit.store.postgres.failures import ServerError
 from audit.store.postgres.migrations import migrate
@@ -22,7 +22,14 @@ from audit.store.postgres.names import literal, quoted
 from audit.store.postgres.owning import OwnerSession, create, declare, grant, run
 from audit.store.postgres.roles import Roles
 
-__all__ = ["create_at", "grant_at", "has_password", "ledger_at", "migrate_at"]
+__all__ = [
+    "connected",
+    "create_at",
+    "grant_at",
+    "has_password",
+    "ledger_at",
+    "migrate_at",
+]
 
 _DENIED: Final = "42501"
 _WAIT_S: Final = 5.0
@@ -36,7 +43,7 @@ def ledger_at(url: str) -> str | None:
         LedgerFormatError: This login may not look.
         StoreUnavailableError, StoreBusyError: The server cannot be asked.
     """
-    with _connected(address_of(url)) as (session, schema):
+    with connected(url) as (session, schema):
         name = f"{quoted(schema)}.meta"
         if run(session, f"SELECT to_regclass({literal(name)}) IS NULL") == [(True,)]:
             return None
@@ -52,7 +59,7 @@ def create_at(
     collections: Iterable[Collection],
 ) -> bool:
     """Create a ledger, with roles and collections. As ``owning.create`` otherwise."""
-    with _connected(address_of(url)) as (session, schema):
+    with connected(url) as (session, schema):
         return create(
             session,
             schema=schema,
@@ -68,14 +75,14 @@ def grant_at(url: str, *, roles: Roles, collections: Iterable[Collection]) -> No
     Collections that are not there yet are created. As ``owning.grant`` otherwise.
     """
     declared = tuple(collections)
-    with _connected(address_of(url)) as (session, schema):
+    with connected(url) as (session, schema):
         declare(session, schema=schema, collections=declared)
         grant(session, schema=schema, roles=roles, collections=declared)
 
 
 def migrate_at(url: str) -> int:
     """Take a ledger to the newest version. As ``migrations.migrate`` otherwise."""
-    with _connected(address_of(url)) as (session, schema):
+    with connected(url) as (session, schema):
         return migrate(session, schema=schema)
 
 
@@ -90,8 +97,15 @@ def has_password(url: str) -> bool:
 
 
 @contextmanager
-def _connected(address: Address) -> Iterator[tuple[OwnerSession, str]]:
-    """Connect as the login of an address, and say what fails without its words."""
+def connected(url: str) -> Iterator[tuple[OwnerSession, str]]:
+    """Connect as the login of an address, and say what fails without its words.
+
+    Raises:
+        ValueError: It is no address.
+        LedgerFormatError: This login may not do what was asked.
+        StoreUnavailableError, StoreBusyError: The server cannot be asked, or failed.
+    """
+    address = address_of(url)
     session = Connector(address, _WAIT_S).raw()
     try:
         run(session, f"SET lock_timeout = {round(_WAIT_S * 1000)}")
