@@ -153,10 +153,11 @@ def test_an_idle_child_is_behind_the_filter_already(box: ProcessIsolation) -> No
 
 
 def test_nothing_of_the_host_is_in_a_zygote(box: ProcessIsolation) -> None:
-    """BOX-5.1, BOX-5.4."""
+    """BOX-5.1, BOX-5.4, BOX-5.10."""
     box.invoke(body("return DomainResult(True, {})"), "run", b"{}", budget=PATIENT)
     for pid in below(os.getpid()):
         assert b"of the host" not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text("ascii") == "1000\n"
         assert set(descriptors(pid)) <= {"socket", "anon_inode", "/dev/null"}
 
 
