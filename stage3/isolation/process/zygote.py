@@ -176,7 +176,7 @@ def _reset_signals() -> None:
 
 
 def _go_first() -> None:
-    """Have the kernel end boxes before their host when the machine's memory runs out."""
+    """Have the kernel end boxes before their host when memory runs out."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
 
