@@ -10,7 +10,16 @@ from typing import Final
 
 from stage3.isolation.process.level import probe
 
-__all__ = ["LEVEL", "LEVELS", "family", "gone", "inner_number", "kib", "of_session"]
+__all__ = [
+    "HIDES",
+    "LEVEL",
+    "LEVELS",
+    "family",
+    "gone",
+    "inner_number",
+    "kib",
+    "of_session",
+]
 
 LEVEL: Final = probe()
 LEVELS: Final = {
@@ -21,6 +30,19 @@ LEVELS: Final = {
     "no namespace": replace(LEVEL, namespaces=()),
     "no namespace, no Landlock": replace(LEVEL, namespaces=(), landlock_abi=0),
 }
+
+
+def _hides_processes() -> bool:
+    """Whether a user without rights is not shown what gave up being dumpable."""
+    for line in Path("/proc/self/mounts").read_text("ascii", "replace").splitlines():
+        _, place, _, options, *_ = line.split()
+        if place == "/proc" and os.geteuid() != 0:
+            return "hidepid=" in options and "hidepid=off" not in options
+    return False
+
+
+HIDES: Final = _hides_processes()
+"""Such a /proc shows these tests nothing of a box either."""
 
 
 def stats() -> dict[int, list[str]]:

@@ -17,6 +17,7 @@ from stage2_domains.contract import Budget
 from stage3.isolation.interface import DomainFailed, Ok, ResultRefused, Violation
 from stage3.isolation.process.tier import ProcessIsolation
 from tests.unit.isolation_process.box_family import (
+    HIDES,
     LEVEL,
     LEVELS,
     family,
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from stage2_domains.registry import RegisteredDomain
     from stage3.isolation.interface import BoxOutcome
 
-pytestmark = pytest.mark.skipif(LEVEL.refusal is not None, reason=str(LEVEL.refusal))
+pytestmark = [
+    pytest.mark.skipif(LEVEL.refusal is not None, reason=str(LEVEL.refusal)),
+    pytest.mark.skipif(HIDES, reason="this /proc hides the processes of a box"),
+]
 NIGHTLY = pytest.mark.nightly
 
 SPARES: Final = 2

@@ -16,6 +16,7 @@ from typing import Final
 import pytest
 
 from tests.unit.isolation_process.box_family import (
+    HIDES,
     LEVEL,
     LEVELS,
     family,
@@ -23,7 +24,10 @@ from tests.unit.isolation_process.box_family import (
     of_session,
 )
 
-pytestmark = pytest.mark.skipif(LEVEL.refusal is not None, reason=str(LEVEL.refusal))
+pytestmark = [
+    pytest.mark.skipif(LEVEL.refusal is not None, reason=str(LEVEL.refusal)),
+    pytest.mark.skipif(HIDES, reason="this /proc hides the processes of a box"),
+]
 
 ROOT: Final = Path(__file__).parents[3]
 MANY: Final = (0, 0, 1, 1, 2, 2, 5, 9, 20)
