@@ -1,4 +1,4 @@
-"""The look at a child that has replied, on children made of what they are seen to do."""
+"""The look at a child that has replied, on children that only seem to do something."""
 
 from __future__ import annotations
 
@@ -32,13 +32,16 @@ class Shown:
     asked: list[str] = field(default_factory=list)
 
     def look(self) -> Look:
+        """As ``Child`` does."""
         self.asked.append("look")
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
     def stirs(self, *, listen: bool) -> bool:
+        """As ``Child`` does."""
         return self.ended or (listen and self.said is not None)
 
     def unread(self) -> bytes | None:
+        """As ``Child`` does."""
         self.asked.append("unread")
         return self.said
 
