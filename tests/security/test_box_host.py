@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +25,8 @@ from stage3.isolation.interface import (
     Violation,
     ViolationKind,
 )
-from stage3.isolation.process.host import Ending, Zygote, ZygoteGoneError
+from stage3.isolation.process import tier as tier_module
+from stage3.isolation.process.host import Child, Ending, Zygote, ZygoteGoneError
 from stage3.isolation.process.level import probe
 from stage3.isolation.process.tier import ProcessIsolation
 from tests.unit.isolation_process.boxed_source import PATIENT, body
@@ -56,8 +59,11 @@ def call(box: ProcessIsolation, domain: object = ANSWER) -> BoxOutcome:
 
 
 def below(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
-    return [one for child in map(int, children) for one in (child, *below(child))]
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [one for child in map(int, text.split()) for one in (child, *below(child))]
 
 
 def test_a_key_pressed_for_the_host_is_not_the_domains_doing(
@@ -66,8 +72,9 @@ def test_a_key_pressed_for_the_host_is_not_the_domains_doing(
     """BOX-7.11: a terminal interrupts everything in its foreground."""
     call(box)
     for pid in below(os.getpid()):
-        assert os.getsid(pid) != os.getsid(0)
-        os.kill(pid, signal.SIGINT)
+        with suppress(ProcessLookupError):  # it was used already
+            assert os.getsid(pid) != os.getsid(0)
+            os.kill(pid, signal.SIGINT)
 
     assert isinstance(call(box), Ok)
     outcome = box.invoke(LOOP, "run", b"{}", budget=Budget(wall_ms=50))
@@ -126,6 +133,32 @@ def test_a_host_without_descriptors_gets_an_outcome(
     assert {type(outcome) for outcome in outcomes} <= {Ok, InfraFailure}
     assert isinstance(call(box), Ok)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 7
+
+
+def test_a_child_ends_with_its_zygote_where_there_are_no_namespaces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """BOX-1.9, BOX-5.1."""
+    box = ProcessIsolation(level=replace(LEVEL, namespaces=()))
+    call(box)
+    children: list[int] = []
+    send = tier_module._send
+
+    def kill_the_zygote(child: Child, data: bytes) -> None:
+        send(child, data)
+        children.append(os.dup(child.pidfd))
+        assert box._zygote is not None
+        box._zygote._process.kill()
+
+    monkeypatch.setattr(tier_module, "_send", kill_the_zygote)
+    outcome = box.invoke(LOOP, "run", b"{}", budget=PATIENT)
+    gone = [select.select([child], [], [], 30)[0] for child in children]
+    for child in children:
+        os.close(child)
+    box.close()
+
+    assert isinstance(outcome, InfraFailure), outcome
+    assert all(gone)
 
 
 def test_an_attempt_is_not_lost_with_the_zygote(

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from stage3.isolation.interface import DomainFailed, InfraFailure, Ok
+from stage2_domains.contract import Budget
+from stage3.isolation.interface import (
+    DomainFailed,
+    InfraFailure,
+    Ok,
+    Violation,
+    ViolationKind,
+)
 from stage3.isolation.process import tier as tier_module
 from stage3.isolation.process.level import probe
 from stage3.isolation.process.tier import ProcessIsolation
@@ -117,7 +124,20 @@ def test_what_cannot_be_compiled_costs_its_own_plan(box: ProcessIsolation) -> No
         assert not isinstance(outcome, Ok | InfraFailure), outcome
     answered = box.invoke(domain_of(VICTIM), "run", PARAMETERS, budget=PATIENT)
     assert isinstance(answered, Ok)
-    assert domain_of(VICTIM).source.digest in box._codes
+    source = domain_of(VICTIM).source
+    assert source is not None
+    assert source.digest in box._codes
+
+
+def test_compiling_a_source_runs_none_of_it(box: ProcessIsolation) -> None:
+    """BOX-5.2: a module that never ends is compiled, and ends its own call."""
+    domain = domain_of("while True: pass")
+    outcome = box.invoke(domain, "run", b"{}", budget=Budget(wall_ms=1_000))
+
+    assert isinstance(outcome, Violation)
+    assert outcome.kind is ViolationKind.BUDGET_WALL
+    assert domain.source is not None
+    assert domain.source.digest in box._codes
 
 
 def test_what_is_kept_of_sources_is_bounded(

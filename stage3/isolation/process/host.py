@@ -104,6 +104,8 @@ class Child:
 
     def look(self) -> Look:
         """Look at the process: what it is doing, and the most memory it had at once."""
+        if self.status < 0:
+            self.watch()
         try:
             text = os.pread(self.status, _TEXT_BYTES, 0)
             cpu_ns = time.clock_gettime_ns((~self.number << 3) | _CPU_OF_A_PROCESS)

@@ -149,6 +149,7 @@ def main(control: int, namespaces: str, landlock: str) -> None:
     """
     host = os.pidfd_open(os.getppid())
     _reset_signals()
+    _go_first()
     names = tuple(filter(None, namespaces.split(",")))
     kernel.enter_namespaces(names)
     if "pid" in names:
@@ -172,6 +173,12 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+
+
+def _go_first() -> None:
+    """Have the kernel end boxes before their host when memory runs out."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
 
 
 def _become_first(control: int, host: int) -> None:
