@@ -10,6 +10,8 @@ import os
 import resource
 import select
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 LEVEL = probe()
 pytestmark = pytest.mark.skipif(LEVEL.refusal is not None, reason=str(LEVEL.refusal))
 
+ROOT: Final = Path(__file__).parents[2]
 ANSWER: Final = body("return DomainResult(True, {})")
 LOOP: Final = body("while True: pass")
 LEAVING: Final = body(
@@ -158,6 +161,41 @@ def test_a_child_ends_with_its_zygote_where_there_are_no_namespaces(
     box.close()
 
     assert isinstance(outcome, InfraFailure), outcome
+    assert all(gone)
+
+
+_FORKS: Final = """
+import os
+from stage3.isolation.process.level import probe
+from stage3.isolation.process.tier import ProcessIsolation
+from tests.unit.isolation_process.boxed_source import PATIENT, body
+box = ProcessIsolation(level=probe())
+box.invoke(body("return DomainResult(True, {})"), "run", b"{}", budget=PATIENT)
+fork = os.fork()
+if fork:
+    print(fork, flush=True)
+os.read(0, 1)
+os._exit(0)
+"""
+
+
+def test_a_fork_of_the_host_keeps_no_box_alive() -> None:
+    """BOX-5.1: it has the host's end of every descriptor, and is not the host."""
+    command = [sys.executable, "-c", _FORKS]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as host:
+        assert host.stdout is not None
+        assert host.stdin is not None
+        fork = int(host.stdout.readline())
+        left = [os.pidfd_open(pid) for pid in below(host.pid) if pid != fork]
+        host.kill()
+        gone = [select.select([one], [], [], 30)[0] for one in left]
+        for one in left:
+            os.close(one)
+        host.stdin.close()
+
+    assert len(gone) >= 2
     assert all(gone)
 
 

@@ -140,7 +140,7 @@ def test_a_working_child_has_nothing_and_may_nothing(
 
 
 def test_an_idle_child_is_behind_the_filter_already(box: ProcessIsolation) -> None:
-    """BOX-1.20, BOX-5.4."""
+    """BOX-1.20, BOX-5.4; and nobody but the host can speak with it."""
     box.invoke(body("return DomainResult(True, {})"), "run", b"{}", budget=PATIENT)
     zygote = box._zygote
     assert zygote is not None
@@ -150,11 +150,13 @@ def test_an_idle_child_is_behind_the_filter_already(box: ProcessIsolation) -> No
     while status(pid)["State"][0] != "S":
         os.sched_yield()
     said, found = status(pid), descriptors(pid)
+    inherited = [os.get_inheritable(one) for one in (child.pidfd, child.end.fileno())]
     child.kill()
     child.release()
 
     assert said["Seccomp"] == "2"
     assert found == ["socket"]
+    assert inherited == [False, False], "by what the host starts"
 
 
 def test_nothing_of_the_host_is_in_a_zygote(box: ProcessIsolation) -> None:

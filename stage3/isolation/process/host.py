@@ -7,6 +7,7 @@ Spec: BOX-7.
 
 from __future__ import annotations
 
+import array
 import json
 import os
 import select
@@ -36,6 +37,9 @@ _CPU_OF_A_PROCESS: Final = 2
 """CPUCLOCK_SCHED: which clock of a process, in the number that names it."""
 _OF_A_CHILD: Final = 2
 """Descriptors that come with a child: its socket, and the one that stands for it."""
+_SIZE: Final = array.array("i").itemsize
+_ROOM: Final = socket.CMSG_LEN(_OF_A_CHILD * _SIZE)
+
 
 _FORK: Final = b'{"do":"fork"}'
 _TEXT_BYTES: Final = 4_096
@@ -300,8 +304,9 @@ class Zygote:
         if wait_ms and not _is_readable(self._control, wait_ms):
             raise ZygoteGoneError("the zygote does not answer")
         try:
-            text, descriptors, _, _ = socket.recv_fds(
-                self._control, MAX_MESSAGE_BYTES, _OF_A_CHILD, socket.MSG_CMSG_CLOEXEC
+            # Not socket.recv_fds: it takes flags and does not hand them on.
+            text, passed, _, _ = self._control.recvmsg(
+                MAX_MESSAGE_BYTES, _ROOM, socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
             return False
@@ -309,7 +314,10 @@ class Zygote:
             raise ZygoteGoneError("the zygote does not answer") from error
         if not text:
             raise ZygoteGoneError("the zygote is gone")
-        self._note(cast("_Message", json.loads(text)), descriptors)
+        descriptors = array.array("i")
+        for _, _, data in passed:
+            descriptors.frombytes(data[: len(data) // _SIZE * _SIZE])
+        self._note(cast("_Message", json.loads(text)), list(descriptors))
         return True
 
     def _note(self, message: _Message, descriptors: list[int]) -> None:

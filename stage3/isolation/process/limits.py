@@ -10,7 +10,7 @@ import os
 import resource
 from dataclasses import dataclass
 
-__all__ = ["Rlimits", "limit_resources"]
+__all__ = ["Rlimits", "limit_call", "limit_resources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,16 @@ def limit_resources(limits: Rlimits) -> None:
     for which, value, grace in wanted:
         if value is not None:
             _lower(which, value, grace)
+
+
+def limit_call(*, address_space: int, cpu_s: int) -> None:
+    """Lower the two limits that a call brings along, as ``limit_resources`` does.
+
+    Raises:
+        OSError: As there.
+    """
+    _lower(resource.RLIMIT_AS, address_space, 0)
+    _lower(resource.RLIMIT_CPU, cpu_s, 1)
 
 
 def _lower(which: int, value: int, grace: int) -> None:

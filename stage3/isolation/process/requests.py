@@ -64,9 +64,10 @@ class Request:
 
     def to_bytes(self) -> bytes:
         """Encode the request; runs in the host."""
-        # The line is the same for every call of one method.
-        small = replace(self, code=b"", parameters=b"")
-        return b"".join((_line(small, len(self.code)), self.code, self.parameters))
+        size = len(self.code)
+        about = (self.digest, self.entry, self.method, size, self.is_compiled)
+        line = _line(self.budget, about)
+        return b"".join((line, self.code, self.parameters))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Request:
@@ -87,14 +88,15 @@ class Request:
 
 
 @lru_cache(maxsize=_KEPT_LINES)
-def _line(request: Request, size: int) -> bytes:
-    """Return the first line of a request with ``size`` bytes of code."""
+def _line(budget: Budget, about: tuple[str, str, str, int, bool]) -> bytes:
+    """Return the first line of a request: the same for every call of one method."""
+    digest, entry, method, size, compiled = about
     said = {
-        "budget": asdict(request.budget),
+        "budget": asdict(budget),
         "code": size,
-        "compiled": request.is_compiled,
-        "digest": request.digest,
-        "entry": request.entry,
-        "method": request.method,
+        "compiled": compiled,
+        "digest": digest,
+        "entry": entry,
+        "method": method,
     }
     return canonical_bytes(said) + b"\n"

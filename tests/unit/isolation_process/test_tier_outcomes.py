@@ -230,6 +230,23 @@ def test_the_same_call_draws_the_same_random_numbers(box: ProcessIsolation) -> N
     assert first == again
 
 
+COUNTS = """
+import codecs
+collector = codecs.builtins.__import__("gc")
+return DomainResult(True, {"counts": list(collector.get_count())})
+"""
+
+
+def test_the_collector_begins_every_call_in_the_same_state(
+    box: ProcessIsolation,
+) -> None:
+    """BOX-5.6: when a finalizer runs depends on nothing but the call."""
+    outcomes = {run(box, COUNTS) for _ in range(12)}
+
+    (outcome,) = outcomes
+    assert type(outcome) is Ok
+
+
 CLASSES = """\
 import dataclasses, enum, typing, collections, zoneinfo, datetime
 from stage2_domains import DomainResult, Stage2Domain
