@@ -187,10 +187,13 @@ class TokenRegistry:
             AUT-5.5.
         """
         _guard("prepare")
-        name = handle(token_hash)
+        name, platforms = handle(token_hash), self._reader.platforms
+        is_known = self._reader.tokens.remembers(name)
+        if is_known and not platforms.has_news:
+            return
         with self._store.read(ahead=(HeadOf(PLATFORM_STREAM),)) as tx:
-            platform = self._reader.platforms.settle(tx)
-            if self._reader.tokens.remembers(name):
+            platform = platforms.settle(tx)
+            if is_known:
                 return
             rows = read_token_rows(tx, name)
         try:

@@ -71,6 +71,14 @@ class ReadTransaction(Protocol):
         """The store's clock in Unix microseconds, read after the lock was taken."""
         ...
 
+    @property
+    def began(self) -> int | None:
+        """In a read block, a number of ``next_look`` drawn before its view was opened.
+
+        ``None`` in a write block, which sees what no other look is ahead of.
+        """
+        ...
+
     def head(self) -> LedgerHead:
         """Read where the tree stands; its time is the latest of any entry.
 

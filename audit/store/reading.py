@@ -45,13 +45,20 @@ class Statements:
 class Reading(ABC):
     """See ``audit.store.interface.ReadTransaction``."""
 
-    __slots__ = ("_ended", "_sql", "_tables", "now_us")
+    __slots__ = ("_ended", "_sql", "_tables", "began", "now_us")
 
-    def __init__(self, sql: Statements, tables: dict[str, Table], now_us: int) -> None:
+    def __init__(
+        self,
+        sql: Statements,
+        tables: dict[str, Table],
+        now_us: int,
+        began: int | None,
+    ) -> None:
         self._sql: Final = sql
         self._tables = tables
         self._ended = False
         self.now_us: Final = now_us
+        self.began: Final = began
 
     def head(self) -> LedgerHead:
         """Read the head."""

@@ -22,6 +22,7 @@ from audit.store.declarations import declaration_of
 from audit.store.holds import Holds, OwnerHold
 from audit.store.interface import Ahead, Authority, Collection, Hold, Latch
 from audit.store.latch import LatchSwitch
+from audit.store.looks import next_look
 from audit.store.reader import Reader
 from audit.store.reading import checked_stream, refuse_other
 from audit.store.schema import STATEMENTS
@@ -159,9 +160,10 @@ class SqliteStore:
             return Block(self._doors, ways)
 
         def begin(_ticket: Ticket) -> SqliteReading:
+            began = next_look()
             session = reader.take(wait_s=wait_s)
             try:
-                return SqliteReading(session, self._tables, self._ports.clock())
+                return SqliteReading(session, self._tables, self._ports.clock(), began)
             except BaseException:
                 reader.give_back(session)
                 raise

@@ -35,8 +35,14 @@ class SqliteReading(Reading):
 
     __slots__ = ("session",)
 
-    def __init__(self, session: Session, tables: dict[str, Table], now_us: int) -> None:
-        super().__init__(STATEMENTS, tables, now_us)
+    def __init__(
+        self,
+        session: Session,
+        tables: dict[str, Table],
+        now_us: int,
+        began: int | None,
+    ) -> None:
+        super().__init__(STATEMENTS, tables, now_us, began)
         self.session = session
 
     def _rows(self, sql: str, values: Row = ()) -> list[Row]:
@@ -75,7 +81,7 @@ class SqliteWriting(SqliteReading):
         exclusive: bool,
         failing: Failing,
     ) -> None:
-        super().__init__(session, tables, now_us)
+        super().__init__(session, tables, now_us, None)
         self._exclusive = exclusive
         self._ledger_id = ledger_id
         self._failing = failing

@@ -33,6 +33,7 @@ from audit.errors import (
 )
 from audit.store.gate import Gate
 from audit.store.latch import LatchSwitch
+from audit.store.looks import next_look
 from audit.store.session import FAILURES, Session, is_busy, printable_cause
 from audit.store.tables import Table
 from audit.store.terms import refuse_latched
@@ -166,11 +167,12 @@ class Writer:
             StoreBusyError: The turn did not come in time.
             StoreClosedError: The store was closed in the meantime.
         """
+        began = next_look()
         try:
             self.turnstile.take(ticket, exclusive=False, wait_s=wait_s)
             session = self._connected()
             now_us = checked_time(self._parts.clock())
-            return SqliteReading(session, self._parts.tables, now_us)
+            return SqliteReading(session, self._parts.tables, now_us, began)
         except BaseException:
             self.turnstile.give(ticket)
             raise

@@ -48,14 +48,14 @@ class Figures:
     """How much a history held. Times are for reports and are never judged."""
 
     starts: int
+    longest_stop_ms: float
+    usual_stop_ms: float
     attempts: int
     refusals: dict[str, int]
     stops: dict[str, int]
     shared_ids: int
     replayed: int
     close_calls: int
-    longest_stop_ms: float
-    usual_stop_ms: float
 
 
 def figures_of(history: History) -> Figures:

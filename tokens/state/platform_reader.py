@@ -9,13 +9,20 @@ A write transaction may see entries of its neighbours that are not durable yet
 there is kept apart, as *ahead*, and is never held against the store; only what
 a read transaction saw, which is committed, is *settled*.
 
+A view may be older than what another thread has settled since it was opened. It is
+held against what was settled before that; a write transaction, which sees the
+newest state, against everything.
+
 Spec: docs/spec/authority.md, AUT-5.
 """
 
+from collections import deque
 from threading import Lock
+from typing import Final
 
 from audit.records import StoredEntry, StreamHead
 from audit.store.interface import ReadTransaction, Record
+from audit.store.looks import next_look
 from audit.trail import PLATFORM_STREAM
 from tokens.errors import RegistryIntegrityError
 from tokens.keys import VerificationKey
@@ -33,6 +40,9 @@ __all__ = ["PlatformReader"]
 _KEY_NAMES = frozenset(event.value for event in KEY_EVENTS)
 _STATEMENT_NAMES = frozenset(event.value for event in STATEMENT_EVENTS)
 
+SETTLED_KEPT: Final = 16
+"""How many settled states are kept, for the views that are older than the newest."""
+
 
 class PlatformReader:
     """Gives the state of the platform inside a transaction. Safe across threads."""
@@ -41,8 +51,16 @@ class PlatformReader:
         self._ledger_id = ledger_id
         self._root = root
         self._settled = EMPTY_PLATFORM
+        # Each with a number that was drawn once its view was open.
+        self._history = deque([(0, EMPTY_PLATFORM)], SETTLED_KEPT)
         self._ahead = (EMPTY_PLATFORM, EMPTY_PLATFORM)
         self._lock = Lock()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a transaction has seen more than is known to be committed."""
+        grown_from, ahead = self._ahead
+        return grown_from is self._settled and ahead is not grown_from
 
     def settle(self, tx: ReadTransaction) -> PlatformState:
         """Take in what is committed, outside the write lock, however much it is.
@@ -66,6 +84,7 @@ class PlatformReader:
             return settled
         with self._lock:
             if state.size > self._settled.size:
+                self._history.append((next_look(), state))
                 self._settled = state
             return self._settled
 
@@ -88,14 +107,27 @@ class PlatformReader:
             if _is_at(base, head):
                 return base
         settled = bases[-1]
+        if head.size <= settled.size and tx.began is not None:
+            settled = self._settled_before(tx.began)
+            bases = (settled,)
+            if _is_at(settled, head):
+                return settled
         if head.size <= settled.size:
             raise RegistryIntegrityError(
                 f"the platform stream has {head.size} entries that are not the"
                 f" {settled.size} seen before"
             )
         state = self._folded(tx, head, bases)
-        self._ahead = (settled, state)
+        if settled is self._settled:
+            self._ahead = (settled, state)
         return state
+
+    def _settled_before(self, began: int) -> PlatformState:
+        """Return what was settled before a view was opened: it cannot see less."""
+        with self._lock:
+            history = tuple(self._history)
+        older = [state for number, state in history if number < began]
+        return older[-1] if older else history[0][1]
 
     def _bases(self) -> tuple[PlatformState, ...]:
         """Return the states to continue from, the most advanced first."""

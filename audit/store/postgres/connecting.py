@@ -129,6 +129,8 @@ class Connector:
             ("tcp_keepalives_idle", "15"),
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "3"),
+            # Nor is one waited for longer whose last answer was not acknowledged.
+            ("tcp_user_timeout", "30s"),
             # Every table is asked by its keys, however few rows it has today.
             ("enable_seqscan", "off"),
             ("plan_cache_mode", "force_generic_plan"),

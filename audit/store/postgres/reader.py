@@ -8,6 +8,7 @@ Source: docs/spec/postgres.md, PGS-5.
 """
 
 from audit.errors import AuditError
+from audit.store.looks import next_look
 from audit.store.postgres.failures import ServerError
 from audit.store.postgres.lock_keys import AUTHORITY, lock_key
 from audit.store.postgres.session import Answer, Session, Statement
@@ -56,13 +57,13 @@ class Reader:
             StoreClosedError: The store was closed in the meantime.
         """
         batch: list[Statement] = [(BEGIN_READING, ()), (CLOCK, ()), *ahead]
-        pool = self._parts.pool
+        pool, began = self._parts.pool, next_look()
         try:
             session, answers = pool.begin(ticket, batch, terms=terms)
         except ServerError as error:
             roll_back(pool.session_of(ticket))
             raise error.refusal("the store cannot be read") from error
-        tx = self._reading(session, answers[:2])
+        tx = self._reading(session, answers[:2], began)
         tx.remember(ahead, answers[2:])
         return tx
 
@@ -74,7 +75,7 @@ class Reader:
             StoreUnavailableError: The server cannot be reached, or failed.
             StoreClosedError: The store was closed in the meantime.
         """
-        pool, key = self._parts.pool, self._authority
+        pool, key, began = self._parts.pool, self._authority, next_look()
         usual = timeout_text(self._parts.usual_wait_s)
         patient: list[Statement] = [(_LOCK_TIMEOUT, (timeout_text(terms.deadline_s),))]
         try:
@@ -95,7 +96,7 @@ class Reader:
         except ServerError as error:
             roll_back(pool.session_of(ticket))
             raise error.refusal("the store cannot be read") from error
-        return self._reading(session, answers[:2])
+        return self._reading(session, answers[:2], began)
 
     def leave(self, ticket: Ticket, tx: PostgresReading, _failed: bool) -> None:  # noqa: FBT001  # a way out of a block
         """Close the view."""
@@ -111,13 +112,15 @@ class Reader:
             tx.end()
         self._parts.pool.give_back(ticket)
 
-    def _reading(self, session: Session, answers: list[Answer]) -> PostgresReading:
+    def _reading(
+        self, session: Session, answers: list[Answer], began: int
+    ) -> PostgresReading:
         try:
             now_us = now_of(self._parts.clock, answers)
         except AuditError:
             roll_back(session)
             raise
-        return PostgresReading(session, self._parts.tables, now_us)
+        return PostgresReading(session, self._parts.tables, now_us, began)
 
 
 def _number_all(session: Session) -> None:

@@ -69,8 +69,14 @@ class PostgresReading(Reading):
 
     __slots__ = ("_seen", "session")
 
-    def __init__(self, session: Session, tables: dict[str, Table], now_us: int) -> None:
-        super().__init__(STATEMENTS, tables, now_us)
+    def __init__(
+        self,
+        session: Session,
+        tables: dict[str, Table],
+        now_us: int,
+        began: int | None,
+    ) -> None:
+        super().__init__(STATEMENTS, tables, now_us, began)
         self.session: Final = session
         self._seen: dict[Statement, list[Row]] = {}
 
@@ -121,7 +127,7 @@ class PostgresWriting(PostgresReading):
         now_us: int,
         rules: Rules,
     ) -> None:
-        super().__init__(session, tables, now_us)
+        super().__init__(session, tables, now_us, None)
         self._rules = rules
         self._queue: list[Statement] = []
         self._heads: dict[str, StreamHead] = {}

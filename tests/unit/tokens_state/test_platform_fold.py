@@ -9,6 +9,7 @@ from audit.entry import draft_entry, encode_entry
 from audit.events import PlatformEventType
 from audit.merkle import leaf_hash
 from audit.records import StoredEntry, StreamHead
+from audit.store.looks import next_look
 from tests.oracles.token_world import START_US, named_key
 from tokens.errors import RegistryIntegrityError
 from tokens.format.chain import text_digest
@@ -22,7 +23,7 @@ from tokens.format.statements import (
 from tokens.keys import SigningKey, VerificationKey
 from tokens.state.collections import KEY
 from tokens.state.platform_fold import PlatformItem, fold_platform
-from tokens.state.platform_reader import PlatformReader
+from tokens.state.platform_reader import SETTLED_KEPT, PlatformReader
 from tokens.state.platform_state import EMPTY_PLATFORM, PlatformState
 
 LEDGER = "test-ledger"
@@ -301,8 +302,8 @@ def test_an_unknown_key_is_refused_by_name() -> None:
     assert refusal == f"key {'A' * 43} is not registered"
 
 
-def transaction(stream: Stream) -> SimpleNamespace:
-    """A read transaction over a hand-made stream."""
+def transaction(stream: Stream, began: int | None = None) -> SimpleNamespace:
+    """A transaction over a hand-made stream; without ``began`` it is a write block."""
     last = stream.items[-1].stored
     head = StreamHead(
         "platform", len(stream.items), last.leaf_hash.hex(), last.state, last.time_us
@@ -320,6 +321,7 @@ def transaction(stream: Stream) -> SimpleNamespace:
         ],
         get=record,
         head=head,
+        began=began,
     )
 
 
@@ -347,6 +349,62 @@ def test_an_older_view_settles_nothing() -> None:
     assert reader.settle(newer).paused  # type: ignore[arg-type]
 
     assert reader.settle(older).paused  # type: ignore[arg-type]
+
+
+def test_a_view_is_held_against_what_was_settled_before_it_was_opened() -> None:
+    """AUT-5.6: an older view is no forgery, a shorter stream is one."""
+    reader = PlatformReader(LEDGER, None)
+    first, second, third = (
+        with_keys(),
+        with_keys().revoked(),
+        with_keys().revoked().turned("pause"),
+    )
+    reader.settle(transaction(first, next_look()))  # type: ignore[arg-type]
+    seen_first, between = (
+        transaction(stream, next_look()) for stream in (first, second)
+    )
+    assert reader.settle(transaction(third, next_look())).paused  # type: ignore[arg-type]
+
+    assert not reader.current(seen_first, seen_first.head).revoked_users  # type: ignore[arg-type]
+    # Nobody has settled this one: it is folded in the view itself.
+    assert reader.current(between, between.head).revoked_users  # type: ignore[arg-type]
+    for shorter in (first, second):
+        for began in (next_look(), None):
+            late = transaction(shorter, began)
+            with pytest.raises(RegistryIntegrityError, match="seen before"):
+                reader.current(late, late.head)  # type: ignore[arg-type]
+    # What an older view gave is nothing that anybody goes on from.
+    again = transaction(third)
+    assert reader.current(again, again.head).paused  # type: ignore[arg-type]
+
+
+def test_an_older_view_with_another_past_is_refused() -> None:
+    """AUT-5.3, AUT-5.6."""
+    reader = PlatformReader(LEDGER, None)
+    reader.settle(transaction(with_keys().turned("pause"), next_look()))  # type: ignore[arg-type]
+    forged = transaction(with_keys().revoked(), next_look())
+    longer = with_keys().turned("pause").turned("resume")
+    reader.settle(transaction(longer, next_look()))  # type: ignore[arg-type]
+
+    with pytest.raises(RegistryIntegrityError, match="seen before"):
+        reader.current(forged, forged.head)  # type: ignore[arg-type]
+
+
+def test_only_so_many_settled_states_are_kept() -> None:
+    """AUT-5.6: a view older than all of them is held against the oldest."""
+    reader = PlatformReader(LEDGER, None)
+    stream, views = with_keys(), []
+    reader.settle(transaction(stream, next_look()))  # type: ignore[arg-type]
+    for turn in range(SETTLED_KEPT + 1):
+        older = Stream()
+        older.items = [*stream.items]
+        views.append(transaction(older, next_look()))
+        stream.turned("resume" if turn % 2 else "pause")
+        reader.settle(transaction(stream, next_look()))  # type: ignore[arg-type]
+
+    assert reader.current(views[2], views[2].head)  # type: ignore[arg-type]
+    with pytest.raises(RegistryIntegrityError, match="seen before"):
+        reader.current(views[0], views[0].head)  # type: ignore[arg-type]
 
 
 def test_a_damaged_stream_settles_nothing_and_is_refused_where_it_matters() -> None:
