@@ -7,6 +7,9 @@
   in a command stand for the last ones that were printed.
 - ``<!-- file: NAME -->`` above a block: the block is the content of that file.
 - ``<!-- pytest -->`` above a python block: it is a test module, and pytest must pass.
+- ``<!-- sql: LOGIN in DATABASE -->`` above an ``sql`` block: its statements run there.
+  A page with such a block has a PostgreSQL of its own. Its pages call it
+  ``db.example``; every login that they make can log in.
 - ``<!-- not run -->`` above a block: it is not run.
 """
 
@@ -19,14 +22,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.docs.pages import ROOT, Block, blocks
+import psycopg
 
-__all__ = ["HARMLESS", "PageRunner", "shows"]
+from tests.docs.pages import ROOT, Block, blocks
+from tests.postgres_server import PASSWORD, PostgresServer
+
+__all__ = ["HARMLESS", "SQL_NOTE", "PageRunner", "shows"]
 
 HARMLESS: Final = ("stage3", "printf", "cat", "cp", "ls")
 """The commands that are run; others are shown only."""
 
 NOT_RUN: Final = "not run"
+SQL_NOTE: Final = re.compile(r"sql: (\w+) in (\w+)")
+_LOGINS: Final = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND NOT rolsuper"
+_SERVER: Final = "@db.example/"
 _HASH: Final = re.compile(r"(?m)^token_hash\s+(sha256:[0-9a-f]{64})$")
 _EXECUTION: Final = re.compile(r"(?m)^execution\s+([0-9a-f-]{36})$")
 
@@ -37,6 +46,7 @@ class PageRunner:
 
     page: Path
     folder: Path
+    server: PostgresServer | None = None
     ran: int = 0
     _known: dict[str, str] = field(default_factory=dict)
     _names: types.ModuleType | None = None
@@ -60,6 +70,18 @@ class PageRunner:
             self._python(block)
         elif block.language in {"console", "sh"}:
             self._console(block)
+        elif (where := SQL_NOTE.fullmatch(block.note)) is not None:
+            self._sql(block, *where.groups())
+
+    def _sql(self, block: Block, login: str, database: str) -> None:
+        assert self.server is not None
+        address = self.server.url(database, user=login)
+        with psycopg.connect(address, autocommit=True) as session:
+            for statement in re.split(r";\s*\n", block.text):
+                session.execute(statement.encode())
+        for (name,) in self.server.execute(_LOGINS):
+            self.server.execute(f"ALTER ROLE {name} PASSWORD '{PASSWORD}'")
+        self.ran += 1
 
     def _python(self, block: Block) -> None:
         if self._names is None:
@@ -83,7 +105,7 @@ class PageRunner:
         for word, value in self._known.items():
             command = command.replace(word, value)
         done = subprocess.run(
-            ["sh", "-c", command],  # noqa: S607 - what the page says
+            ["sh", "-c", command.replace(_SERVER, "@/")],  # noqa: S607 - what the page says
             cwd=self.folder,
             env=self._environment(),
             capture_output=True,
@@ -108,6 +130,8 @@ class PageRunner:
     def _environment(self) -> dict[str, str]:
         scripts = Path(sys.executable).parent
         kept = {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C"}
+        if self.server is not None:
+            kept |= {"PGHOST": str(self.server.folder), "PGPASSWORD": PASSWORD}
         return {**kept, "PYTHONPATH": str(ROOT)}
 
     def _pytest(self) -> None:

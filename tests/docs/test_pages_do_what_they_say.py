@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.page_runner import PageRunner, shows
+from tests.docs.page_runner import SQL_NOTE, PageRunner, shows
 from tests.docs.pages import ROOT, blocks
 
 PAGES = [
@@ -23,15 +23,24 @@ WITH_EXAMPLES = [
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=str)
 def test_a_page_does_what_it_says(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("STAGE3_HOME", raising=False)
+    found = blocks((ROOT / page).read_text("utf-8"))
+    server = None
+    if any(SQL_NOTE.fullmatch(block.note) for block in found):
+        server = request.getfixturevalue("own_postgres")
 
-    PageRunner(page, tmp_path).run()
+    PageRunner(page, tmp_path, server).run()
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/testing.md", "docs/tutorial.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/postgres.md", "docs/testing.md", "docs/tutorial.md"]
+)
 def test_the_pages_for_newcomers_have_examples_that_run(page: str) -> None:
     assert Path(page) in WITH_EXAMPLES
 

@@ -244,12 +244,13 @@ def test_help_into_a_full_disk_is_said() -> None:
 def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
     """Press the keys until they are noticed.
 
-    A signal that comes just before a read that blocks is seen only after it.
+    A signal that comes just before a read that blocks is seen only after it. Pressed
+    again too soon, they would kill a process that is ending already.
     """
-    for _ in range(120):
+    for _ in range(6):
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=0.5)
+            return process.communicate(timeout=10)
     process.kill()
     raise AssertionError(f"not interrupted: {process.communicate()}")
 

@@ -60,18 +60,23 @@ def words_of_login(session: OwnerSession, roles: Roles) -> tuple[str, ...]:
 
 
 def logins_with_both(session: OwnerSession, roles: Roles) -> tuple[str, ...]:
-    """Name the logins, superusers aside, that can both issue and execute."""
-    both = " AND ".join(
-        f"pg_has_role(pg_roles.oid, {word}.oid, 'MEMBER')"
-        for word in ("issuer", "executor")
-    )
+    """Name the logins that can both issue and execute.
+
+    Superusers and those of the owner's role are left out: they can do everything,
+    and are for other work.
+    """
     rows = run(
         session,
-        "SELECT rolname FROM pg_roles,"  # noqa: S608  # quoted
-        f" (SELECT oid FROM pg_roles WHERE rolname = {literal(roles.of('issuer'))})"
-        " AS issuer,"
-        f" (SELECT oid FROM pg_roles WHERE rolname = {literal(roles.of('executor'))})"
-        f" AS executor WHERE rolcanlogin AND NOT rolsuper AND {both} ORDER BY 1",
+        "SELECT login.rolname FROM pg_roles AS login, pg_roles AS role"  # noqa: S608  # quoted
+        " WHERE login.rolcanlogin AND NOT login.rolsuper"
+        f" AND role.rolname IN ({_listed(roles)})"
+        " GROUP BY login.rolname HAVING"
+        " array_agg(role.rolname) FILTER"
+        " (WHERE pg_has_role(login.oid, role.oid, 'MEMBER'))"
+        f" @> ARRAY[{literal(roles.of('issuer'))}, {literal(roles.of('executor'))}]"
+        "::name[] AND NOT bool_or("
+        f"role.rolname = {literal(roles.owner)}"
+        " AND pg_has_role(login.oid, role.oid, 'MEMBER')) ORDER BY 1",
     )
     return tuple(str(name) for (name,) in rows)
 
