@@ -140,7 +140,7 @@ def test_a_working_child_has_nothing_and_may_nothing(
 
 
 def test_an_idle_child_is_behind_the_filter_already(box: ProcessIsolation) -> None:
-    """BOX-1.20, BOX-5.4; and nobody but the host can speak with it."""
+    """BOX-1.20, BOX-5.4, BOX-7.12."""
     box.invoke(body("return DomainResult(True, {})"), "run", b"{}", budget=PATIENT)
     zygote = box._zygote
     assert zygote is not None
