@@ -60,7 +60,7 @@ def admit(
     now_us = run.journal.now(tx)
     snapshot = registry.snapshot(tx, run.claim.token_hash)
     refusal = check_clock(
-        Gate.TOKEN, now_us=tx.now_us, newest_us=tx.head().time_us
+        Gate.TOKEN, now_us=tx.now_us, newest_us=tx.newest_us()
     ) or validate_token(snapshot, run.request.start, now_us=now_us)
     claims = snapshot.claims
     if refusal is not None or claims is None:
@@ -115,7 +115,7 @@ def _go_on(
     now_us = run.journal.now(tx)
     snapshot = registry.snapshot(tx, run.claim.token_hash)
     refusal = check_clock(
-        Gate.RECHECK, now_us=tx.now_us, newest_us=tx.head().time_us
+        Gate.RECHECK, now_us=tx.now_us, newest_us=tx.newest_us()
     ) or recheck_token(snapshot, now_us=now_us)
     claims = snapshot.claims
     if refusal is not None or claims is None:

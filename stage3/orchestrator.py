@@ -370,7 +370,7 @@ class Stage3Orchestrator:
             now_us = tx.now_us
             snapshot = self.token_registry.snapshot(tx, token_hash)
             refusal = check_clock(
-                Gate.TOKEN, now_us=now_us, newest_us=tx.head().time_us
+                Gate.TOKEN, now_us=now_us, newest_us=tx.newest_us()
             ) or validate_token(snapshot, run.request.start, now_us=now_us)
         if refusal is not None or snapshot.claims is None:
             return None if refusal is None else error_at(refusal, None)

@@ -89,6 +89,14 @@ class ReadTransaction(Protocol):
         """
         ...
 
+    def newest_us(self) -> int:
+        """Read the time of the newest entry; cheaper than the whole head.
+
+        Raises:
+            LedgerFormatError: The head row is missing or damaged.
+        """
+        ...
+
     def frontier(self) -> Frontier:
         """Read the tree's frontier: what the next root is computed from.
 

@@ -67,6 +67,10 @@ class Reading(ABC):
             return LedgerHead(size, root, time_us)
         raise LedgerFormatError("the head of the ledger is damaged")
 
+    def newest_us(self) -> int:
+        """Read the time of the newest entry."""
+        return self.head().time_us
+
     def frontier(self) -> Frontier:
         """Read the tree's frontier."""
         return self._frontier_and_time()[0]

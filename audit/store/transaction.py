@@ -7,7 +7,7 @@ Source: docs/spec/store.md, STO-3.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from audit.entry import EntryDraft
 from audit.errors import (
@@ -16,8 +16,10 @@ from audit.errors import (
     StreamConflictError,
 )
 from audit.merkle import Frontier
-from audit.records import LedgerHead, Receipt
-from audit.store.declarations import Collection, Value, declaration_of
+from audit.records import LedgerHead, Receipt, StreamHead
+from audit.store.declarations import Collection, Record, Value, declaration_of
+from audit.store.known import UNKNOWN, KnownRecords
+from audit.store.protocols import EVERYTHING
 from audit.store.reading import Reading, refuse_other
 from audit.store.schema import ADD_ENTRY, ADD_META, SET_HEAD, STATEMENTS
 from audit.store.session import FAILURES, Session, printable_cause
@@ -64,6 +66,8 @@ class SqliteWriting(SqliteReading):
         "_base",
         "_exclusive",
         "_failing",
+        "_heads",
+        "_known",
         "_leaves",
         "_ledger_id",
         "_time_us",
@@ -86,6 +90,8 @@ class SqliteWriting(SqliteReading):
         self._ledger_id = ledger_id
         self._failing = failing
         self._base: Frontier | None = None
+        self._heads: dict[str, StreamHead] = {}
+        self._known: Final = KnownRecords()
         self._leaves: list[bytes] = []
         self._time_us = 0
         self.written: list[Receipt] = []
@@ -95,6 +101,46 @@ class SqliteWriting(SqliteReading):
         """Compute the head, with the entries of this block."""
         frontier, time_us = self._frontier_and_time()
         return LedgerHead(frontier.size, frontier.root(), time_us)
+
+    def newest_us(self) -> int:
+        """Give the time of the newest entry, those of this block included."""
+        self._refuse_ended()
+        self._grown_from()
+        return self._time_us
+
+    def stream_head(self, stream: str) -> StreamHead:
+        """Read where a stream stands."""
+        self._refuse_ended()
+        known = self._heads.get(stream) if type(stream) is str else None
+        if known is None:
+            known = self._heads[stream] = super().stream_head(stream)
+        return known
+
+    def get(self, collection: Collection, *key: Value) -> Record | None:
+        """Read one record."""
+        table = self._table(collection)
+        name = (collection.name, table.key(key))
+        known = self._known.get(name)
+        if known is UNKNOWN:
+            rows = self._rows(table.get, key)
+            known = table.record(rows[0]) if rows else None
+            self._known.put(name, known)
+        return None if known is None else dict(known)
+
+    def scan(
+        self,
+        collection: Collection,
+        where: Mapping[str, Value] = EVERYTHING,
+        *,
+        after: tuple[Value, ...] | None = None,
+        limit: int | None = None,
+        descending: bool = False,
+    ) -> list[Record]:
+        """Read records in key order."""
+        self._make_changes()
+        return super().scan(
+            collection, where, after=after, limit=limit, descending=descending
+        )
 
     def append(
         self,
@@ -112,12 +158,11 @@ class SqliteWriting(SqliteReading):
         at_us = max(
             self.now_us if time_us is None else checked_time(time_us), head.time_us
         )
-        if self._base is None:
-            self._base, self._time_us = super()._frontier_and_time()
+        base = self._grown_from()
         entries = encoded(head, drafts, ledger_id=self._ledger_id, at_us=at_us)
         if not entries:
             return []
-        first = self._base.size + len(self._leaves)
+        first = base.size + len(self._leaves)
         rows = [(first + n, *entry[1:]) for n, entry in enumerate(entries)]
         receipts = [
             Receipt(row[0], stream, entry.index, entry.leaf_hash.hex(), at_us, entry[7])
@@ -129,6 +174,10 @@ class SqliteWriting(SqliteReading):
         except FAILURES as error:
             raise self._failure(error) from error
         self._leaves += [entry.leaf_hash for entry in entries]
+        last = receipts[-1]
+        self._heads[stream] = StreamHead(
+            stream, last.index + 1, last.leaf_hash, entries[-1].state, at_us
+        )
         self._time_us = max(self._time_us, at_us)
         return receipts
 
@@ -143,6 +192,8 @@ class SqliteWriting(SqliteReading):
             self.session.insert(table.insert, row)
         except FAILURES as error:
             raise self._failure(error) from error
+        name = (collection.name, tuple(record[part] for part in collection.key))
+        self._known.put(name, dict(record))
 
     def update(
         self,
@@ -152,13 +203,18 @@ class SqliteWriting(SqliteReading):
     ) -> None:
         """Change columns of a record."""
         table = self._table(collection)
+        self._refuse_ended()
         sql, values = table.update(changes)
-        try:
-            changed = self.session.run(sql, values + table.key(key))
-        except FAILURES as error:
-            raise self._failure(error) from error
-        if changed != 1:
-            raise MissingKeyError(f"collection {collection.name} has no such record")
+        name = (collection.name, table.key(key))
+        known = self._known.get(name)
+        if not known:
+            self._change(collection.name, sql, values + key)
+            self._known.forget(name)
+            return
+        known.update(changes)
+        other = self._known.change(name, (sql, values + key))
+        if other is not None:
+            self._change(collection.name, *other)
 
     def create(self, table: Table) -> None:
         """Create the table of a declared collection, unless somebody just did."""
@@ -175,7 +231,8 @@ class SqliteWriting(SqliteReading):
             raise self._failure(error) from error
 
     def seal(self) -> None:
-        """Rewrite the head row, once, if the block appended anything."""
+        """Write what waits, and the head row, once, if the block appended anything."""
+        self._make_changes()
         if self._base is None or not self._leaves:
             return
         frontier = self._base.extend(self._leaves)
@@ -189,11 +246,28 @@ class SqliteWriting(SqliteReading):
         """Describe each entry of the block, for a notice."""
         return tuple(described(receipt) for receipt in self.written)
 
+    def _make_changes(self) -> None:
+        for sql, values in self._known.take_changes():
+            self._change("of a known record", sql, values)
+
+    def _change(self, name: str, sql: str, values: Row) -> None:
+        try:
+            changed = self.session.run(sql, values)
+        except FAILURES as error:
+            raise self._failure(error) from error
+        if changed != 1:
+            raise MissingKeyError(f"collection {name} has no such record")
+
+    def _grown_from(self) -> Frontier:
+        """Give the tree as it was when the block began, read once."""
+        if self._base is None:
+            self._base, self._time_us = super()._frontier_and_time()
+        return self._base
+
     def _frontier_and_time(self) -> tuple[Frontier, int]:
         self._refuse_ended()
-        if self._base is None:
-            return super()._frontier_and_time()
-        return self._base.extend(self._leaves), self._time_us
+        base = self._grown_from()
+        return base.extend(self._leaves), self._time_us
 
     def _failure(self, error: BaseException) -> StoreUnavailableError:
         self.failure = self._failing(self, error)

@@ -14,7 +14,9 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
+from psycopg.rows import TupleRow
 
 from audit.log import AuditEventLog
 from audit.store.opening import open_store
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from stage3.outcome import PlanOutcome
     from tests.crash.wire import Moment
 
+Witness = psycopg.Connection[TupleRow]
 FIGURE = "kill -9 of PostgreSQL during a plan"
 MIB = 1_048_576
 SPARE = 24 * MIB
@@ -98,6 +101,7 @@ def run_killed(scene: WiredScene, place: int, *, whole: bool) -> tuple[list[str]
     calls: list[int] = []
     killer = Killer(scene.server, place, whole=whole)
     with (
+        witness_of(scene) as witness,
         open_store(scene.wired, lock_timeout_s=30.0) as store,
         executor_on(store, f"executor {seed}", calls.append) as executor,
     ):
@@ -109,8 +113,9 @@ def run_killed(scene: WiredScene, place: int, *, whole: bool) -> tuple[list[str]
         if killer.hit is None:
             assert outcome.success
             return moments, commits
+        await_end(witness)
         await_server(scene)
-        assert store.latch is not None or outcome.success or not commits
+        assert store.latch is not None or not killer.hit.endswith(f" {COMMITTED}")
         judge_kill(scene, outcome, calls, commits)
         with store.read() as tx:
             assert tx.head().size > 0
@@ -140,10 +145,24 @@ def judge_kill(
     assert AuditEventLog(scene.store).verify()
 
 
+@contextmanager
+def witness_of(scene: WiredScene) -> Iterator[Witness]:
+    """Open a session that ends when the server ends all of them."""
+    with psycopg.connect(scene.server.url(), autocommit=True) as witness:
+        yield witness
+
+
+def await_end(witness: Witness) -> None:
+    """Wait until the server has found out that it lost a process."""
+    give_up = time.monotonic() + _PATIENCE_S
+    with suppress(psycopg.OperationalError):
+        while time.monotonic() < give_up:
+            witness.execute("SELECT 1")
+    assert witness.broken
+
+
 def await_server(scene: WiredScene) -> None:
     """Start the server again, or wait until it has restarted its sessions."""
-    import psycopg  # noqa: PLC0415  # an extra, which may be missing
-
     give_up = time.monotonic() + _PATIENCE_S
     is_ready = False
     while not is_ready:

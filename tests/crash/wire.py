@@ -44,7 +44,7 @@ _CANCEL = 80_877_102
 _FLUSH = b"H\0\0\0\4"
 _PATIENCE_S = 60.0
 _WORD_LENGTH = 44
-_NUMBERED = re.compile(r"ledger\d+")
+_NUMBERED = re.compile(r"(?<=ledger)\d+|-?\d{6,}|[0-9a-f]{12,}")
 
 
 class Deed(Enum):
@@ -90,7 +90,7 @@ class Wire:
     Attributes:
         moments: The names of all moments since ``watch`` was called.
         commits: The words of the commits that the server has carried out since.
-        backends: The server's processes of all sessions there ever were.
+        backends: The server's processes of the sessions there were.
         arrives: Set when what is late arrives.
     """
 
@@ -271,7 +271,7 @@ class _Relay(threading.Thread):
 
     def _word(self, sql: str) -> str:
         """Name a statement; a commit by what it commits."""
-        plain = _NUMBERED.sub("ledger", " ".join(sql.lower().split()))
+        plain = _NUMBERED.sub("", " ".join(sql.lower().split()))
         if plain.startswith("begin"):
             self._words = []
         elif plain == "commit":

@@ -185,6 +185,8 @@ class WiredScene:
         give_up = time.monotonic() + _PATIENCE_S
         while set(self.sessions()) & self.wire.backends:
             assert time.monotonic() < give_up, "a session does not end"
+        # The system will give their numbers to others.
+        self.wire.backends.clear()
 
     def sessions(self, what: str = "true") -> list[int]:
         """The server's processes for stores of this database."""

@@ -23,6 +23,7 @@ from audit.errors import (
 from audit.events import AuditEventType
 from audit.records import LedgerHead, Receipt, StoredEntry, StreamHead
 from audit.store.declarations import Collection, Record, Value
+from audit.store.known import UNKNOWN, KnownRecords, Name
 from audit.store.postgres.failures import ServerError
 from audit.store.postgres.session import Answer, Session, Statement
 from audit.store.postgres.statements import (
@@ -56,7 +57,6 @@ class Failure:
 Failing: TypeAlias = Callable[["PostgresWriting", Failure], AuditError]
 """What a write block does about a failed statement: give everything up, and say so."""
 
-_UNKNOWN: Final[Record] = {}
 _MOST_AT_ONCE: Final = 16
 _NUMBERED_LATER: Final = frozenset(
     {AuditEventType.TOKEN_FIRST_USED.value, AuditEventType.TOKEN_EXPIRED.value}
@@ -111,8 +111,8 @@ class PostgresWriting(PostgresReading):
         "_chain",
         "_heads",
         "_is_committing",
+        "_known",
         "_queue",
-        "_records",
         "_rules",
         "_time_us",
         "failure",
@@ -131,7 +131,7 @@ class PostgresWriting(PostgresReading):
         self._rules = rules
         self._queue: list[Statement] = []
         self._heads: dict[str, StreamHead] = {}
-        self._records: dict[tuple[str, Row], Record | None] = {}
+        self._known: Final = KnownRecords()
         self._time_us = 0
         self._chain: Final = session.chain.copy()
         self._is_committing = False
@@ -156,9 +156,11 @@ class PostgresWriting(PostgresReading):
         """Read one record."""
         table = self._table(collection)
         name = (collection.name, table.key(key))
-        if name not in self._records:
-            self._records[name] = super().get(collection, *key)
-        known = self._records[name]
+        known = self._known.get(name)
+        if known is UNKNOWN:
+            rows = self._rows(table.get, key)
+            known = table.record(rows[0]) if rows else None
+            self._known.put(name, known)
         return None if known is None else dict(known)
 
     def append(
@@ -203,8 +205,8 @@ class PostgresWriting(PostgresReading):
         row = table.row(record)
         name = (collection.name, tuple(record[part] for part in collection.key))
         self._look(table, name)
-        known = self._records.get(name, _UNKNOWN)
-        if known is None or (late and known is _UNKNOWN):
+        known = self._known.get(name)
+        if known is None or (late and known is UNKNOWN):
             # Should it be there all the same, the database says so in the end, and
             # nothing of the block stays.
             self._queue.append((table.insert, row))
@@ -212,7 +214,7 @@ class PostgresWriting(PostgresReading):
             sql = f"{table.insert} ON CONFLICT DO NOTHING"
             if self._do((sql, row)).changed != 1:
                 raise DuplicateKeyError("a record with this key exists")
-        self._records[name] = dict(record)
+        self._known.put(name, dict(record))
 
     def update(
         self,
@@ -225,21 +227,23 @@ class PostgresWriting(PostgresReading):
         sql, values = table.update(changes)
         name = (collection.name, table.key(key))
         self._look(table, name)
-        known = self._records.get(name)
-        if known is not None:
+        known = self._known.get(name)
+        if known:
             # Records are never removed: what was seen is there.
-            self._queue.append((sql, values + name[1]))
             known.update(changes)
+            other = self._known.change(name, (sql, values + name[1]))
+            if other is not None:
+                self._queue.append(other)
         elif self._do((sql, values + name[1])).changed != 1:
             raise MissingKeyError(f"collection {collection.name} has no such record")
         else:
-            self._records.pop(name, None)
+            self._known.forget(name)
 
-    def _look(self, table: Table, name: tuple[str, Row]) -> None:
+    def _look(self, table: Table, name: Name) -> None:
         """Note what was read ahead of a record that is about to change."""
         rows = self._seen.pop((table.get, name[1]), None)
         if rows is not None:
-            self._records[name] = table.record(rows[0]) if rows else None
+            self._known.put(name, table.record(rows[0]) if rows else None)
 
     def flush(self, *statements: Statement) -> list[Answer]:
         """Send what waits in the queue, and these statements after it.
@@ -250,8 +254,9 @@ class PostgresWriting(PostgresReading):
         Raises:
             AuditError: It failed; the block is lost from then on.
         """
-        batch = (*self._queue, *statements)
-        queued, self._queue = len(self._queue), []
+        waiting = (*self._queue, *self._known.take_changes())
+        batch = (*waiting, *statements)
+        queued, self._queue = len(waiting), []
         try:
             return self.session.run(batch)[queued:]
         except ServerError as error:
