@@ -41,6 +41,8 @@ lock: ## write the lock files anew from pyproject.toml
 		-o .ci/requirements-dev.txt && \
 	"$$bin/uv" $(COMPILE) pyproject.toml --group build \
 		-c .ci/requirements-dev.txt --no-annotate -o .ci/requirements-run.txt && \
+	"$$bin/uv" $(COMPILE) pyproject.toml --extra postgres --extra wasm \
+		-c .ci/requirements-dev.txt --no-annotate -o .ci/requirements-image.txt && \
 	"$$bin/uv" $(COMPILE) --group lock -o .ci/requirements-lock.txt
 
 bench: ## measure against the raw floor and print the ratios

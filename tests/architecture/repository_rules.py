@@ -26,10 +26,12 @@ __all__ = [
 PACKAGED: Final = frozenset(PACKAGES)
 TOP_LEVEL: Final = PACKAGED | {
     "CHANGELOG.md",
+    "Containerfile",
     "LICENSE",
     "Makefile",
     "README.md",
     "benchmarks",
+    "compose.yaml",
     "docs",
     "examples",
     "pyproject.toml",

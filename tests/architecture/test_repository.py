@@ -21,6 +21,7 @@ from tests.architecture.source_tree import ROOMS_ARE_COMPLETE, ROOT
 HERE = "tests/architecture/"
 LOCKS = {
     "run": ([], ["build"]),
+    "image": (["postgres", "wasm"], []),
     "dev": (["test", "dev"], ["build"]),
     "lock": (None, ["lock"]),
 }
