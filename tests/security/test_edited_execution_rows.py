@@ -83,7 +83,7 @@ def reopened(folder: Path) -> Harness:
     return Harness(domains=[Probe()], store=store, clock=clock)
 
 
-def test_recovery_charges_the_token_of_the_record_not_the_one_of_the_row(
+def test_recovery_charges_no_token_where_record_and_row_name_different_ones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """EXE-7.3, P6: an edited row moved the charge of a step to another token."""
@@ -97,8 +97,9 @@ def test_recovery_charges_the_token_of_the_record_not_the_one_of_the_row(
 
     harness = reopened(tmp_path)
     with closing(harness.store), harness:
-        harness.orchestrator  # noqa: B018 - constructing it recovers
-        assert usage(harness, token) == (10_000, 0)
+        with pytest.raises(LedgerFormatError, match="different tokens"):
+            harness.orchestrator  # noqa: B018 - constructing it recovers
+        assert usage(harness, token) == (0, 10_000)
         assert usage(harness, bystander) == (0, 20_000)
 
 

@@ -153,7 +153,7 @@ def test_only_the_very_execution_that_was_abandoned_is_closed(tmp_path: Path) ->
         running.join(PATIENCE_S)
 
         assert [outcome.success for outcome in outcomes] == [True]
-        assert executor._abandoned._salts == {}
+        assert executor._abandoned._claims == {}
 
 
 def test_calls_that_wrote_nothing_leave_nothing_to_close(tmp_path: Path) -> None:
