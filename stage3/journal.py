@@ -28,6 +28,7 @@ from stage3.errors import FencedError
 from stage3.outcome import PlanError
 from stage3.records import CLOSED, EXECUTION, OPEN, outcome_text
 from tokens.state.accounting import AccountingError
+from tokens.state.collections import USAGE
 from tokens.state.token_records import read_ahead
 
 if TYPE_CHECKING:
@@ -80,6 +81,10 @@ class Journal:
         size: How many events are known to be durable.
         time_us: The time of the newest of them; the trail's time never goes back.
         entries: Their exact bytes, in order.
+        stream: The name of the execution's stream.
+        streams: What a block about it decides about: its token and itself.
+        ahead: What a block is going to read that may start a step.
+        ahead_of_end: What a block reads that starts nothing more.
     """
 
     claim: Claim
@@ -87,23 +92,18 @@ class Journal:
     size: int = 0
     time_us: int = 0
     entries: list[bytes] = field(default_factory=list)
+    stream: str = field(init=False)
+    streams: tuple[str, str] = field(init=False)
+    ahead: tuple[Ahead, ...] = field(init=False)
+    ahead_of_end: tuple[Ahead, ...] = field(init=False)
 
-    @property
-    def stream(self) -> str:
-        """The name of the execution's stream."""
-        return execution_stream(self.claim.execution_id)
-
-    @property
-    def streams(self) -> tuple[str, str]:
-        """What a block about this execution decides about: its token and itself."""
-        return token_stream(self.claim.token_hash), self.stream
-
-    @property
-    def ahead(self) -> tuple[Ahead, ...]:
-        """What a block about this execution is going to read."""
-        claim = self.claim
-        row, token = RecordAt(EXECUTION, (claim.execution_id,)), claim.token_hash
-        return row, HeadOf(self.stream), TreeHead(), *read_ahead(token)
+    def __post_init__(self) -> None:
+        execution_id, token = self.claim.execution_id, self.claim.token_hash
+        self.stream = execution_stream(execution_id)
+        self.streams = token_stream(token), self.stream
+        itself = RecordAt(EXECUTION, (execution_id,)), HeadOf(self.stream)
+        self.ahead = *itself, TreeHead(), *read_ahead(token)
+        self.ahead_of_end = *itself, RecordAt(USAGE, (token,))
 
     def now(self, tx: ReadTransaction) -> int:
         """Give the time of this transaction's decisions and entries."""

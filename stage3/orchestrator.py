@@ -314,18 +314,19 @@ class Stage3Orchestrator:
         step = run.step
         judgement = judge(answer, step, run.limits, run.reserved)
         after = run.ready(following) if following < len(run.request.steps) else None
-        with self._block(run.journal) as tx:
+        with self._block(run.journal, ends=after is None) as tx:
             error = complete(tx, self.token_registry, run, (step, judgement), after)
         run.committed()
         if after is not None:
             run.step = after
         return None if error is None else run.refused(error)
 
-    def _block(self, journal: Journal) -> AbstractContextManager[WriteTransaction]:
+    def _block(
+        self, journal: Journal, *, ends: bool = False
+    ) -> AbstractContextManager[WriteTransaction]:
         """Give a block about one execution, for as long as this owner lives."""
-        return self._store.write(
-            streams=journal.streams, fence=self._hold, ahead=journal.ahead
-        )
+        ahead = journal.ahead_of_end if ends else journal.ahead
+        return self._store.write(streams=journal.streams, fence=self._hold, ahead=ahead)
 
     def _in_box(self, step: ReadyStep) -> tuple[BoxOutcome, BoxInterrupt | None]:
         """Run a step; an interrupt that hides a violation is handed on with it.

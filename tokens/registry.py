@@ -17,12 +17,11 @@ Spec: docs/spec/authority.md, AUT-5 to AUT-7.
 """
 
 import sys
-from dataclasses import replace
 
 from audit.entry import draft_entry
 from audit.errors import LedgerFormatError
 from audit.events import AuditEventType
-from audit.records import Receipt
+from audit.records import Receipt, StreamHead
 from audit.store.interface import HeadOf, ReadTransaction, Store, WriteTransaction
 from audit.trail import PLATFORM_STREAM
 from tokens.credential import handle
@@ -221,23 +220,14 @@ class TokenRegistry:
         """
         _guard("snapshot")
         rows = read_token_rows(tx, handle(token_hash))
-        unknown = TokenSnapshot(
-            claims=None,
-            key_refusal=None,
-            revoked_by=None,
-            paused=False,
-            usage=Usage(),
-            bounding_use_us=None,
-            first_used=False,
-            expired_noted=False,
-            token_head=token_head(rows.token_hash, rows.entries),
-            platform_head=tx.stream_head(PLATFORM_STREAM),
-            integrity=None,
+        heads = (
+            token_head(rows.token_hash, rows.entries),
+            tx.stream_head(PLATFORM_STREAM),
         )
         try:
-            return self._filled(tx, rows, unknown)
+            return self._filled(tx, rows, heads)
         except (TokenError, AccountingError, LedgerFormatError) as error:
-            return replace(unknown, integrity=str(error))
+            return TokenSnapshot.of_no_token(heads, integrity=str(error))
 
     def note_first_use(
         self, tx: WriteTransaction, snapshot: TokenSnapshot, time_us: int
@@ -336,16 +326,19 @@ class TokenRegistry:
         )
 
     def _filled(
-        self, tx: ReadTransaction, rows: TokenRows, unknown: TokenSnapshot
+        self,
+        tx: ReadTransaction,
+        rows: TokenRows,
+        heads: tuple[StreamHead, StreamHead],
     ) -> TokenSnapshot:
-        """Fill a snapshot in.
+        """Make a snapshot; ``heads`` are those of the token and of the platform.
 
         Raises:
             RegistryIntegrityError: Records cannot be believed.
             AccountingError: Counters cannot be believed.
         """
         # (1) AUT-6.1: the platform, as this transaction sees it.
-        platform = self._reader.platforms.current(tx, unknown.platform_head)
+        platform = self._reader.platforms.current(tx, heads[1])
 
         # (2) AUT-6.2: the token, and its counters only if there is a token.
         examined = self._reader.tokens.examine(rows, platform)
@@ -353,13 +346,12 @@ class TokenRegistry:
         if examined is None:
             if usage is not None:
                 raise RegistryIntegrityError("an unknown token has counters")
-            return replace(unknown, paused=platform.paused)
+            return TokenSnapshot.of_no_token(heads, paused=platform.paused)
 
         # (3) AUT-6.3: what the platform's state makes of it, never remembered.
         limits = examined.claims.token.limits
         counted = usage if usage is not None else Usage()
-        return replace(
-            unknown,
+        return TokenSnapshot(
             claims=examined.claims,
             key_refusal=key_refusal_of(examined, platform),
             revoked_by=revoker_of(examined, platform),
@@ -368,6 +360,9 @@ class TokenRegistry:
             bounding_use_us=read_bounding_use(tx, rows.token_hash, limits, counted),
             first_used=examined.trail.first_used,
             expired_noted=examined.trail.expired_noted,
+            token_head=heads[0],
+            platform_head=heads[1],
+            integrity=None,
         )
 
 

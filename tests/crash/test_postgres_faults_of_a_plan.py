@@ -211,7 +211,10 @@ def test_a_plan_in_any_trouble_at_any_moment_is_on_record_as_it_was(
 def test_a_commit_that_arrives_when_its_owner_has_given_up_is_waited_for(
     scene: WiredScene, number: int
 ) -> None:
-    """PGS-5.1: until it has come or gone, its locks keep everybody from guessing."""
+    """PGS-5.1: until it has come or gone, locks keep everybody from guessing.
+
+    Those of its streams; and without them, those of its rows and keys.
+    """
     moments = dry_run(scene)
     at = [i for i, name in enumerate(moments) if name == f"before {COMMITTED}"][number]
     scene.wire.arrives.clear()

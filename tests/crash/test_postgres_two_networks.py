@@ -243,6 +243,7 @@ def test_who_is_cut_off_on_one_machine_is_closed_from_another(
 
 def test_over_a_network_the_server_gives_up_who_does_not_answer(world: World) -> None:
     """PGS-8.3: by probes while nothing is under way, and by a limit while it is."""
+    world.scene.next_point()
     names = [f"tcp_keepalives_{name}" for name in ("idle", "interval", "count")]
     shown = ", ".join(
         f"current_setting('{name}')" for name in (*names, "tcp_user_timeout")

@@ -9,7 +9,7 @@ Spec: docs/spec/authority.md, AUT-7.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from audit.errors import DuplicateKeyError
 from audit.store.interface import ReadTransaction, Value, WriteTransaction
@@ -142,9 +142,9 @@ def open_reservation(tx: WriteTransaction, start: Start, basis: Basis) -> Reserv
     _require_allowed(start, basis)
 
     amount = reservation(basis.limits, before)
-    after = replace(
-        before,
+    after = Usage(
         invocations=before.invocations + 1,
+        units=before.units,
         reserved=before.reserved + amount,
         executions=before.executions + (1 if start.step == 0 else 0),
     )
@@ -177,8 +177,11 @@ def close_reservation(
         raise AccountingError(f"{reserved} units were never reserved for the token")
     if not 0 <= charged <= reserved:
         raise AccountingError(f"{charged} units charged of {reserved} reserved")
-    after = replace(
-        before, units=before.units + charged, reserved=before.reserved - reserved
+    after = Usage(
+        before.invocations,
+        before.units + charged,
+        before.reserved - reserved,
+        before.executions,
     )
     tx.update(USAGE, (token_hash,), _columns(after))
     return after

@@ -4,6 +4,7 @@ Spec: docs/spec/authority.md, AUT-6.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 from audit.records import StreamHead
 from tokens.errors import RegistryIntegrityError
@@ -49,6 +50,35 @@ class TokenSnapshot:
     token_head: StreamHead
     platform_head: StreamHead
     integrity: str | None
+
+    @classmethod
+    def of_no_token(
+        cls,
+        heads: tuple[StreamHead, StreamHead],
+        *,
+        paused: bool = False,
+        integrity: str | None = None,
+    ) -> Self:
+        """Give the snapshot of a token that does not exist or cannot be believed.
+
+        Args:
+            heads: Of the token's stream and of the platform's.
+            paused: Whether the platform is paused.
+            integrity: Why it cannot be believed.
+        """
+        return cls(
+            claims=None,
+            key_refusal=None,
+            revoked_by=None,
+            paused=paused,
+            usage=Usage(),
+            bounding_use_us=None,
+            first_used=False,
+            expired_noted=False,
+            token_head=heads[0],
+            platform_head=heads[1],
+            integrity=integrity,
+        )
 
     def believed_claims(self) -> Claims:
         """Return the claims of a token that exists and whose records fit.

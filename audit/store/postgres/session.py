@@ -45,6 +45,8 @@ _WARNING: Final = "WARNING"
 _GOOD: Final = frozenset(
     {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY}
 )
+_BINARY: Final = Format.BINARY
+_TEXT: Final = Format.TEXT
 _Selector: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 _LOADERS: Final[Mapping[int, Callable[[bytes], Value]]] = {
@@ -54,6 +56,9 @@ _LOADERS: Final[Mapping[int, Callable[[bytes], Value]]] = {
     21: lambda data: int.from_bytes(data, "big", signed=True),  # int2
     23: lambda data: int.from_bytes(data, "big", signed=True),  # int4
 }
+
+
+_Loaders: TypeAlias = tuple[Callable[[bytes], Value], ...]
 
 
 class Answer(NamedTuple):
@@ -79,6 +84,7 @@ class Session:
         "_connection",
         "_events",
         "_limit_s",
+        "_loaders",
         "_names",
         "_pgconn",
         "_said",
@@ -101,6 +107,8 @@ class Session:
         self._pgconn = connection.pgconn
         self._limit_s = limit_s
         self._names: dict[str, bytes] = {}
+        # By statement: what a prepared statement gives never changes its type.
+        self._loaders: dict[str, _Loaders] = {}
         self._said: str | None = None
         self._events = selectors.EVENT_READ
         self._selector = _Selector()
@@ -162,20 +170,22 @@ class Session:
         if diagnostic.severity_nonlocalized == _WARNING:
             self.warned = True
 
-    def _send(self, statements: Sequence[Statement]) -> list[str | None]:
-        """Queue statements; gives for each result to come what it will prepare."""
+    def _send(self, statements: Sequence[Statement]) -> list[tuple[str, bool]]:
+        """Queue statements; gives for each result to come whose it is.
+
+        That is a statement, and whether the result is that of preparing it.
+        """
         pgconn, names = self._pgconn, dict(self._names)
-        expected: list[str | None] = []
+        expected: list[tuple[str, bool]] = []
         for sql, values in statements:
             name = names.get(sql)
             if name is None:
                 name = names[sql] = b"s%d" % len(names)
                 pgconn.send_prepare(name, sql.encode())
-                expected.append(sql)
-            data = [_packed(value) for value in values]
-            formats = [_format(value) for value in values]
-            pgconn.send_query_prepared(name, data, formats, Format.BINARY)
-            expected.append(None)
+                expected.append((sql, True))
+            data, formats = _packed(values)
+            pgconn.send_query_prepared(name, data, formats, _BINARY)
+            expected.append((sql, False))
         pgconn.pipeline_sync()
         return expected
 
@@ -225,43 +235,55 @@ class Session:
         return said
 
     def _answers(
-        self, expected: Sequence[str | None], results: Sequence[PGresult]
+        self, expected: Sequence[tuple[str, bool]], results: Sequence[PGresult]
     ) -> list[Answer]:
         answers: list[Answer] = []
-        for prepared, result in zip(expected, results, strict=False):
+        for (sql, prepares), result in zip(expected, results, strict=False):
             if result.status not in _GOOD:
                 raise ServerError(_state_of(result), place=len(answers), lost=False)
-            if prepared is None:
-                answers.append(_answer(result))
+            if prepares:
+                self._names[sql] = b"s%d" % len(self._names)
             else:
-                self._names[prepared] = b"s%d" % len(self._names)
+                answers.append(self._answer(sql, result))
         return answers
 
+    def _answer(self, sql: str, result: PGresult) -> Answer:
+        rows: list[Row] = []
+        count = result.ntuples
+        if count:
+            loaders = self._loaders.get(sql)
+            if loaders is None:
+                loaders = self._loaders[sql] = _loaders_of(result)
+            value_at = result.get_value
+            rows = [
+                tuple(
+                    None if (data := value_at(row, column)) is None else load(data)
+                    for column, load in enumerate(loaders)
+                )
+                for row in range(count)
+            ]
+        tag = (result.command_status or b"").decode("ascii", "replace")
+        return Answer(rows, result.command_tuples or 0, tag)
 
-def _packed(value: Value) -> bytes | None:
-    if value is None or type(value) is bytes:
-        return value
-    return str(value).encode()
+
+def _packed(values: Row) -> tuple[list[bytes | None], list[Format]]:
+    """Give values as they are sent, and how each of them is to be read."""
+    data: list[bytes | None] = []
+    formats = []
+    for value in values:
+        is_bytes = type(value) is bytes
+        formats.append(_BINARY if is_bytes else _TEXT)
+        data.append(value if is_bytes or value is None else str(value).encode())  # type: ignore[arg-type]  # exactly bytes
+    return data, formats
 
 
-def _format(value: Value) -> Format:
-    return Format.BINARY if type(value) is bytes else Format.TEXT
+def _loaders_of(result: PGresult) -> _Loaders:
+    return tuple(
+        _LOADERS.get(result.ftype(column), bytes.decode)
+        for column in range(result.nfields)
+    )
 
 
 def _state_of(result: PGresult) -> str | None:
     state = result.error_field(DiagnosticField.SQLSTATE)
     return None if state is None else state.decode("ascii", "replace")
-
-
-def _answer(result: PGresult) -> Answer:
-    columns = range(result.nfields)
-    loaders = [_LOADERS.get(result.ftype(column), bytes.decode) for column in columns]
-    rows = [
-        tuple(
-            None if (data := result.get_value(row, column)) is None else loader(data)
-            for column, loader in zip(columns, loaders, strict=True)
-        )
-        for row in range(result.ntuples)
-    ]
-    tag = (result.command_status or b"").decode("ascii", "replace")
-    return Answer(rows, result.command_tuples or 0, tag)

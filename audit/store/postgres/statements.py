@@ -20,6 +20,7 @@ __all__ = [
     "COMMIT",
     "HOLD",
     "IS_HELD",
+    "IS_HELD_AND_CLOCK",
     "LOCK_EXCLUSIVE",
     "LOCK_FOR_SESSION",
     "LOCK_SHARED",
@@ -53,6 +54,9 @@ IS_HELD: Final = "SELECT NOT pg_try_advisory_xact_lock_shared($1)"
 
 CLOCK: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 """The database's clock in Unix microseconds; in a reading block, also its view."""
+
+IS_HELD_AND_CLOCK: Final = f"{IS_HELD}, {CLOCK.removeprefix('SELECT ')}"
+"""Both in one statement; neither reads a table."""
 
 NUMBER_NOW: Final = "SELECT numbered FROM integrate($1, true)"
 NUMBER_IF_FREE: Final = "SELECT numbered FROM integrate($1, false)"

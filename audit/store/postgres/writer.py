@@ -6,9 +6,9 @@ before it has ended, so nothing is read before the locks are had:
 (1) ``BEGIN`` in ``READ COMMITTED``: each statement sees what was committed before it;
 (2) the authority lock, shared by starts, exclusive for what must stop them;
 (3) the streams' locks, in ascending order, so that no two blocks wait for each other;
-(4) the fence: whether the hold's own session still has it;
-(5) the database's clock, unless the store was given another;
-(6) what the block said it is going to read.
+(4) the fence: whether the hold's own session still has it; and the database's clock,
+    unless the store was given another;
+(5) what the block said it is going to read.
 
 The locks are advisory and belong to the transaction: the database gives them back
 when it ends, however it ends. Who waits is served in the order of arrival, so that an
@@ -42,6 +42,7 @@ from audit.store.postgres.statements import (
     CLOCK,
     COMMIT,
     IS_HELD,
+    IS_HELD_AND_CLOCK,
     LOCK_EXCLUSIVE,
     LOCK_SHARED,
     LOCK_STREAMS,
@@ -63,7 +64,7 @@ MANY_PENDING: Final = 256
 
 _MS_PER_S: Final = 1_000
 _FOR_EVER: Final = 2**31 - 1
-_HELD: Final = [(1,)]
+_HELD: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,9 @@ class Writer:
             listed = ",".join(map(str, sorted(keys)))
             batch.append((LOCK_STREAMS, (f"{{{listed}}}",)))
         if asked.fence is not None:
-            batch.append((IS_HELD, (asked.fence.key,)))
-        if parts.clock is None:
+            look = IS_HELD_AND_CLOCK if parts.clock is None else IS_HELD
+            batch.append((look, (asked.fence.key,)))
+        elif parts.clock is None:
             batch.append((CLOCK, ()))
         return batch
 
@@ -191,8 +193,8 @@ class Writer:
             HoldLostError: Its fence is not held.
             StoreLatchedError: A latch stands by now.
         """
-        fence, place = asked.fence, -2 if self._parts.clock is None else -1
-        if fence is not None and (fence.is_closed or answers[place].rows != _HELD):
+        fence = asked.fence
+        if fence is not None and (fence.is_closed or answers[-1].rows[0][0] != _HELD):
             raise HoldLostError("the hold that this block depends on has ended")
         if not asked.past_latch:
             refuse_latched(self._parts.latch.current())
@@ -246,7 +248,7 @@ def now_of(clock: Clock | None, answers: list[Answer]) -> int:
     Raises:
         EntryRefusedError: No entry could carry it.
     """
-    return checked_time(answers[-1].rows[0][0] if clock is None else clock())
+    return checked_time(answers[-1].rows[0][-1] if clock is None else clock())
 
 
 def timeout_text(seconds: float) -> str:

@@ -116,7 +116,8 @@ def test_an_owner_whose_row_changed_is_fenced(change: str) -> None:
         token = harness.issue(scope={"probe": ["answer"]})
         outcome = harness.run(token, ("probe", "answer", {}))
         assert_trail(outcome, completed("probe.answer"))
-        claim = Claim(outcome.execution_id, "", "", "", "", b"", "", "", 1)
+        token_hash = "sha256:" + "0" * 64
+        claim = Claim(outcome.execution_id, token_hash, "", "", "", b"", "", "", 1)
         journal = Journal(claim, epoch=1, size=5)
         key = (claim.execution_id,)
         with harness.store.write() as tx:
