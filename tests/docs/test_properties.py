@@ -15,7 +15,7 @@ PROMISES: Final = [f"P{number}" for number in range(1, 13)]
 STATUSES: Final = {
     "holds": False,
     "holds on one machine": True,
-    "holds for the code": True,
+    "holds for the code, and in the database": True,
     "holds for its tiers": True,
     "in part": True,
     "not claimed": True,

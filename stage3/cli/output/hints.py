@@ -37,10 +37,11 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "STORE_MISSING": "Check --store, or make a home with `stage3 init`.",
         # The ledger's
         "AUDIT_UNAVAILABLE": _LATCHED,
+        "HOLD_LOST": "Run it again; `stage3 recover` closes what is open.",
         "LEDGER_FORMAT": "Check --store and --trust: they do not fit this program.",
         "STORE_BUSY": _TRY_AGAIN,
         "STORE_LATCHED": _LATCHED,
-        "STORE_UNAVAILABLE": "Check the disk, then run `stage3 doctor`.",
+        "STORE_UNAVAILABLE": "Check disk, server and login; run `stage3 doctor`.",
         "RECOVERY_REFUSED": "See `stage3 audit verify`.",
         # The tokens'
         "KEYSTORE_ERROR": "Check the key file and its passphrase.",
