@@ -35,6 +35,8 @@ def interrupted(moment: Moment) -> None:
 
 def ask_again(harness: Harness, faults: Faults, token: str, trouble: object) -> None:
     """Ask for the running id again, in trouble, and then for something else."""
+    # What is remembered of the token would spare the read that is to fail.
+    harness.orchestrator.token_registry._reader.tokens._remembered.clear()
     faults.watch(trouble)  # type: ignore[arg-type]
     try:
         outcome = harness.run(token, ANSWER, ANSWER, execution_id=ID)

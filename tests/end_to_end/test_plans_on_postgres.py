@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
+from queue import SimpleQueue
 
 import pytest
 
@@ -35,19 +36,35 @@ class Probe(Stage2Domain):
 
     def __init__(self) -> None:
         self.meanwhile = lambda: None
+        self._asked: SimpleQueue[str] = SimpleQueue()
+        self._done: SimpleQueue[str] = SimpleQueue()
+        # Not started inside the box, where it would be a violation.
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while self._asked.get():
+            try:
+                self.meanwhile()
+            finally:
+                self._done.put("done")
+
+    def close(self) -> None:
+        """End the thread."""
+        self._asked.put("")
 
     def invoke(self, method: str, parameters: IsolatedParameters) -> DomainResult:
         """Do it."""
         del method, parameters
-        thread = threading.Thread(target=self.meanwhile)
-        thread.start()
-        thread.join(60)
+        self._asked.put("go")
+        self._done.get(timeout=60)
         return DomainResult(success=True, data={})
 
 
 @pytest.fixture
-def probe() -> Probe:
-    return Probe()
+def probe() -> Iterator[Probe]:
+    made = Probe()
+    yield made
+    made.close()
 
 
 @pytest.fixture

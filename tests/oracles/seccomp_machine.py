@@ -62,7 +62,7 @@ def run(program: bytes, call: Call) -> int:
             raise AssertionError(f"no such instruction: {code:#x}")
 
 
-def ought_to_pass(machine: str, call: Call, reply_fd: int) -> bool:  # noqa: PLR0911  (one line for each rule)
+def ought_to_pass(machine: str, call: Call, reply_fd: int) -> bool:
     """BOX-1.3 to BOX-1.7, BOX-1.18 and BOX-1.19 in words of Python."""
     if call.arch != ARCH[machine] or call.number >= 0x40000000:
         return False

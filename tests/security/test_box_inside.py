@@ -162,8 +162,10 @@ def test_an_idle_child_is_behind_the_filter_already(box: ProcessIsolation) -> No
 def test_nothing_of_the_host_is_in_a_zygote(box: ProcessIsolation) -> None:
     """BOX-5.1, BOX-5.4, BOX-5.10."""
     box.invoke(body("return DomainResult(True, {})"), "run", b"{}", budget=PATIENT)
+    zygote = box._zygote
+    assert zygote is not None
     seen = 0
-    for pid in below(os.getpid()):
+    for pid in (zygote._process.pid, *below(zygote._process.pid)):
         with suppress(FileNotFoundError, ProcessLookupError):  # it was used already
             found = descriptors(pid)
             environment = Path(f"/proc/{pid}/environ").read_bytes()
