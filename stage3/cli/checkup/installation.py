@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["home_checks", "installation_checks"]
 
-_LIBRARIES: Final = ("pydantic", "cryptography", "jsonschema")
+_LIBRARIES: Final = ("pydantic", "cryptography", "jsonschema", "psycopg")
 _OLDEST_PYTHON: Final = (3, 11)
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH

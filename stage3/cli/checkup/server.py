@@ -87,7 +87,7 @@ def _standbys(found: Inspection) -> Check:
     named = found.settings["synchronous_standby_names"]
     connected = f"{found.standbys} connected"
     if named and not found.standbys:
-        todo = "Start one: commits wait for it, and calls end as STORE_BUSY."
+        todo = "Start one: each commit waits 60 s for it, and ends as a failure."
         return fail("standbys", f"synchronous: {named}; none connected", todo)
     if named:
         return ok("standbys", f"synchronous: {named}; {connected}")
