@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_no_entry_is_lost_however_commits_are_shared(
     took = burst(callers, 0.1, lambda _: floor.run_plan(2, PARAMETERS))
     floor.close()
 
-    with sqlite3.connect(tmp_path / "floor.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "floor.db")) as connection:
         query = "SELECT count(*), count(DISTINCT stream) FROM entry"
         (found,) = connection.execute(query)
     assert took.waits_ms
