@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from stage2_domains.parameters import IsolatedParameters
 
-__all__ = ["PARAMETERS", "Pair", "Trivial", "World"]
+__all__ = ["PARAMETERS", "WIDE", "Pair", "Trivial", "World"]
 
 PARAMETERS: Final[dict[str, object]] = {f"key{i}": i for i in range(10)}
-_WIDE: Final[dict[str, int | str]] = {
+WIDE: Final[dict[str, int | str]] = {
     "max_invocations": 10**9,
     "max_tokens_per_response": 10_000,
     "max_total_tokens": 10**12,
@@ -77,7 +77,7 @@ class World:
             method_scope={"trivial": ["measure"]},
             duration_seconds=1_800,
             allowed_trigger_types=["direct_command"],
-            resource_limits=_WIDE,
+            resource_limits=WIDE,
         )
         issue = self._authority.issue_token
         self._tokens = [issue(token).token_hash for _ in range(callers)]
