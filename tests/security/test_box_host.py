@@ -217,6 +217,37 @@ def test_an_attempt_is_not_lost_with_the_zygote(
     assert isinstance(call(box), Ok)
 
 
+def test_an_interrupted_call_leaves_no_process_that_works(
+    box: ProcessIsolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BOX-7.3, BOX-7.8: one that loops does not notice that nobody listens."""
+    children: list[int] = []
+    call(box)
+    send = tier_module._send
+
+    def interrupted(child: Child, data: bytes) -> None:
+        children.append(os.dup(child.pidfd))
+        send(child, data)
+        if len(children) == 2:  # the first compiles
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tier_module, "_send", interrupted)
+        with pytest.raises(BoxInterrupt):
+            box.invoke(LOOP, "run", b"{}", budget=PATIENT)
+    gone = [select.select([child], [], [], 10)[0] for child in children]
+    for child in children:
+        os.close(child)
+
+    assert all(gone)
+
+
+def test_a_domain_of_another_box_is_not_run_in_this_one(box: ProcessIsolation) -> None:
+    """BOX-7.1: also where it has a source that could be."""
+    assert isinstance(call(box, replace(ANSWER, tier="wasm")), InfraFailure)
+    assert isinstance(call(box, replace(ANSWER, tier="in_process")), InfraFailure)
+
+
 def test_an_attempt_is_not_lost_in_an_interrupt(
     box: ProcessIsolation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from stage2_domains.canonical import canonical_bytes
 from stage3.isolation.interface import (
     DomainFailed,
     Ok,
@@ -20,6 +21,7 @@ from stage3.isolation.interface import (
 )
 from stage3.isolation.process import rest
 from stage3.isolation.process.level import probe
+from stage3.isolation.process.replies import reply_outcome
 from stage3.isolation.process.tier import ProcessIsolation
 from tests.unit.isolation_process.boxed_source import PATIENT, domain_of
 
@@ -131,3 +133,41 @@ def test_a_class_that_cannot_be_called_is_a_failure_of_the_domain(
 
     assert isinstance(outcome, DomainFailed), outcome
     assert "invoke" in outcome.message
+
+
+SAID: Final = {
+    "violation": {"detail": "open: x", "kind": "open", "source": "hook"},
+    "failed": {"bytes": 3, "message": "sorry"},
+    "refused": {"message": "not this"},
+}
+UNPRINTABLE: Final = ["", "\x1b[2J", "a\nb", "caf\u00e9", "\u202eevil", "\x7f", "\0"]
+
+
+def judged(kind: str, said: dict[str, object]) -> object:
+    return reply_outcome(canonical_bytes({"outcome": kind, **said}), PATIENT)
+
+
+@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("text", UNPRINTABLE)
+def test_no_forged_text_reaches_a_reader_as_it_is(kind: str, text: str) -> None:
+    """BOX-6.4, ISO-1.2: the record and the terminal of whoever reads it."""
+    key = "detail" if kind == "violation" else "message"
+
+    assert not isinstance(judged(kind, SAID[kind]), ResultRefused) or kind == "refused"
+    refused = judged(kind, {**SAID[kind], key: f"a{text}" if text else ""})
+    assert isinstance(refused, ResultRefused)
+    assert refused.message.startswith("the box's reply is not a reply")
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_a_forged_reply_says_no_more_and_no_less(kind: str) -> None:
+    """BOX-6.4."""
+    others = [{**SAID[kind], "usage": 0}, {**SAID[kind], "": None}]
+    others += [
+        {name: value for name, value in SAID[kind].items() if name != left_out}
+        for left_out in SAID[kind]
+    ]
+    for other in others:
+        refused = judged(kind, other)
+        assert isinstance(refused, ResultRefused)
+        assert refused.message.startswith("the box's reply is not a reply")
