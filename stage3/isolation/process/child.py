@@ -48,9 +48,9 @@ MODULE: Final = "the_domain"
 MEMORY_FACTOR: Final = 3
 """The wall stands at this many budgets; what lies between is seen and reported."""
 
-_ALWAYS: Final = kernel.Rlimits(
-    core=0, file_size=0, open_files=REPLY_FD + 1, processes=0
-)
+_ALWAYS: Final = kernel.Rlimits(open_files=REPLY_FD + 1, processes=0)
+"""Besides what the zygote has limited for itself, and so for its children."""
+
 _NO_LIMIT: Final = 2**40
 _READ_BYTES: Final = 1 << 20
 _WARM_SOURCE: Final = """

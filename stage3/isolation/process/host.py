@@ -49,7 +49,7 @@ _Message: TypeAlias = dict[str, str | int]
 _BOOT: Final = """\
 import sys
 from types import ModuleType
-roots = sys.argv[4:]
+roots = sys.argv[5:]
 for name, path in zip(roots[::2], roots[1::2]):
     package = sys.modules[name] = ModuleType(name)
     package.__path__ = [path]
@@ -57,7 +57,7 @@ for name, path in zip(roots[::2], roots[1::2]):
     if outer:
         setattr(sys.modules[outer], inner, package)
 from stage3.isolation.process.zygote import main
-main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+main(int(sys.argv[1]), *sys.argv[2:5])
 """
 """Loads modules of these folders and of the standard library, and no others."""
 
@@ -373,10 +373,11 @@ def _start(control: int, level: Level) -> subprocess.Popen[bytes]:
     }
     words = [str(word) for pair in roots.items() for word in pair]
     landlock = "yes" if level.landlock_abi else "no"
+    hidden = "yes" if level.is_hidden else "no"
     names = ",".join(level.namespaces)
     command = [sys.executable, "-s", "-P", "-S", "-c", _BOOT]
     return subprocess.Popen(  # noqa: S603 - our interpreter and our text
-        [*command, str(control), names, landlock, *words],
+        [*command, str(control), names, landlock, hidden, *words],
         cwd="/",
         env=_environment(),
         pass_fds=(control,),

@@ -36,6 +36,7 @@ __all__ = [
     "Rlimits",
     "die_with_parent",
     "drop_capabilities",
+    "dumpable",
     "enter_namespaces",
     "filter_installer",
     "install_filter",
@@ -103,6 +104,15 @@ def not_dumpable() -> None:
         OSError: The kernel refused.
     """
     _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def dumpable() -> None:
+    """Take ``not_dumpable`` back; a process can be looked at by its user again.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    _prctl(_PR_SET_DUMPABLE, 1)
 
 
 def die_with_parent(

@@ -62,6 +62,8 @@ class Level:
         namespaces: Those granted together, keys of ``kernel.NAMESPACES`` in order.
         machine: A key of ``syscalls.NUMBERS``; ``None`` for an unknown machine.
         refusal: Why nothing may run here, in one sentence; ``None`` where it may.
+        is_hidden: This ``/proc`` hides from us what nobody but root may trace
+            (``hidepid``), so a child must not be like that: it is looked at.
     """
 
     seccomp: bool
@@ -70,6 +72,7 @@ class Level:
     namespaces: tuple[str, ...]
     machine: str | None
     refusal: str | None
+    is_hidden: bool = False
 
     def attained(self) -> Mapping[str, str | int | bool | None]:
         """Return the level in the form the record keeps.
@@ -144,6 +147,7 @@ def level_of(report: bytes, here: str) -> Level:
             namespaces=tuple(str(name) for name in seen["namespaces"]),
             machine=here,
             refusal=_refusal(seen),
+            is_hidden=seen["hidden"] is True,
         )
     except (ValueError, KeyError, TypeError):
         return _nothing(here, "the trial of what the kernel grants said nothing")

@@ -10,7 +10,7 @@ import os
 import resource
 from dataclasses import dataclass
 
-__all__ = ["Rlimits", "limit_call", "limit_resources"]
+__all__ = ["Rlimits", "leave_no_core", "limit_call", "limit_resources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,19 @@ def limit_resources(limits: Rlimits) -> None:
     for which, value, grace in wanted:
         if value is not None:
             _lower(which, value, grace)
+
+
+def leave_no_core(*, but_dumpable: bool) -> None:
+    """Have no core made of this process and its children.
+
+    Args:
+        but_dumpable: They are dumpable. Then a limit of 0 keeps files from being
+            written, but not a core from the program that ``core_pattern`` may name;
+            1 does both, where it is allowed.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    most = 1 if but_dumpable and hard != 0 else 0
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
 
 
 def limit_call(*, address_space: int, cpu_s: int) -> None:

@@ -35,10 +35,12 @@ def report() -> str:
     """Try everything and describe what worked.
 
     Returns:
-        A JSON object: ``seccomp``, ``no_new_privs``, ``limits``, ``pidfd``, ``proc``
-        (booleans), ``landlock_abi`` (0 for none) and ``namespaces`` (a list of names).
+        A JSON object: ``hidden``, ``seccomp``, ``no_new_privs``, ``limits``, ``pidfd``,
+        ``proc`` (booleans), ``landlock_abi`` (0 for none) and ``namespaces`` (a list of
+        names).
     """
     granted = {
+        "hidden": _is_hidden(),
         "landlock_abi": _landlock(),
         "limits": _works(_limits),
         "namespaces": _namespaces(),
@@ -117,6 +119,30 @@ def _gone(pidfd: int) -> bool:
     ending = select.poll()
     ending.register(pidfd, select.POLLIN)
     return bool(ending.poll(_PATIENCE_MS))
+
+
+def _is_hidden() -> bool:
+    """Whether ``/proc`` hides a process of ours that is not dumpable."""
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            kernel.not_dumpable()
+            os.write(told, _REPLY)
+            os.read(os.pipe()[0], 1)  # for ever: it holds the other end itself
+        finally:
+            os._exit(_REFUSED)
+    os.close(told)
+    os.read(ready, len(_REPLY))
+    os.close(ready)
+    try:
+        os.close(os.open(f"/proc/{child}/status", os.O_RDONLY))
+    except OSError:
+        return True
+    finally:
+        os.kill(child, signal.SIGKILL)  # not waited for yet, so the number is its own
+        os.waitpid(child, 0)
+    return False
 
 
 def _look_at_oneself() -> None:

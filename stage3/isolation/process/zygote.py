@@ -26,6 +26,7 @@ from typing import Final, NoReturn, cast
 from stage3.isolation.process import kernel
 from stage3.isolation.process.bpf import closing_program, filter_program
 from stage3.isolation.process.child import Filters, run_child
+from stage3.isolation.process.limits import leave_no_core
 from stage3.isolation.process.preload import preload
 from stage3.isolation.process.requests import MAX_MESSAGE_BYTES
 from stage3.isolation.process.syscalls import machine
@@ -37,7 +38,11 @@ _KEPT_ENDINGS: Final = 1_024
 
 
 class Zygote:
-    """The loop and what it remembers: living children, and how others ended."""
+    """The loop and what it remembers: living children, and how others ended.
+
+    Attributes:
+        makes_dumpable: Whether the host could not look at its children otherwise.
+    """
 
     def __init__(self, control: socket.socket, host: int) -> None:
         here = machine()
@@ -45,6 +50,7 @@ class Zygote:
             raise OSError("no table of system calls")
         self._control = control
         self._host = host
+        self.makes_dumpable = False
         self._filters = Filters(
             waiting=kernel.filter_installer(filter_program(here, reply_fd=REPLY_FD)),
             closing=kernel.filter_installer(closing_program(here)),
@@ -101,6 +107,8 @@ class Zygote:
     def _be_child(self, end: int, parent: int) -> NoReturn:
         try:
             kernel.die_with_parent(parent=parent)
+            if self.makes_dumpable:
+                kernel.dumpable()
             run_child(end, self._filters, self._memory)
         finally:
             os._exit(1)
@@ -136,13 +144,14 @@ class Zygote:
             self._control.sendmsg([json.dumps(message).encode()], passed)
 
 
-def main(control: int, namespaces: str, landlock: str) -> None:
+def main(control: int, namespaces: str, landlock: str, hidden: str = "no") -> None:
     """Be the zygote; the program ends when this returns.
 
     Args:
         control: The descriptor of the control socket.
         namespaces: Names of what to enter, joined by commas.
         landlock: ``yes`` where the kernel grants it.
+        hidden: ``yes`` where the host can look at dumpable children only.
 
     Source:
         BOX-5.1 to BOX-5.3.
@@ -157,8 +166,10 @@ def main(control: int, namespaces: str, landlock: str) -> None:
     preload()
     kernel.no_new_privs()
     zygote = Zygote(socket.socket(fileno=control), host)
+    zygote.makes_dumpable = hidden == "yes"
     kernel.not_dumpable()
-    kernel.limit_resources(kernel.Rlimits(core=0, file_size=0))
+    kernel.limit_resources(kernel.Rlimits(file_size=0))
+    leave_no_core(but_dumpable=zygote.makes_dumpable)
     if landlock == "yes":
         kernel.landlock_deny_all()
     kernel.drop_capabilities()
@@ -202,4 +213,4 @@ def _virtual_memory() -> int:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(int(sys.argv[1]), *sys.argv[2:5])

@@ -34,11 +34,12 @@ LEVELS: Final = {
 
 def _hides_processes() -> bool:
     """Whether a user without rights is not shown what gave up being dumpable."""
+    hides = False
     for line in Path("/proc/self/mounts").read_text("ascii", "replace").splitlines():
         _, place, _, options, *_ = line.split()
-        if place == "/proc" and os.geteuid() != 0:
-            return "hidepid=" in options and "hidepid=off" not in options
-    return False
+        if place == "/proc":  # the last one is on top
+            hides = "hidepid=" in options and "hidepid=off" not in options
+    return hides and os.geteuid() != 0
 
 
 HIDES: Final = _hides_processes()

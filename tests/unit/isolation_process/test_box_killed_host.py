@@ -95,5 +95,5 @@ def test_a_killed_host_leaves_no_process(
     """BOX-5.1, BOX-1.9: whatever its children do, and however soon it dies."""
     for lines in moments:
         before, stay = killed_after(level, ending, lines)
-        assert before > 0
+        assert before > 0 or lines == 0  # it may have started nothing by then
         assert stay == []

@@ -15,9 +15,11 @@ from stage3.isolation.process import level
 from stage3.isolation.process.kernel import NAMESPACES
 from stage3.isolation.process.level import Level, level_of, probe
 from stage3.isolation.process.syscalls import machine
+from tests.unit.isolation_process.box_family import HIDES
 from tests.unit.isolation_process.locked_child import HAS_SECCOMP, USERS, python
 
 WHOLE: Final[dict[str, object]] = {
+    "hidden": False,
     "landlock_abi": 7,
     "limits": True,
     "namespaces": ["user", "pid"],
@@ -236,3 +238,22 @@ def test_the_trial_gets_no_environment_and_none_of_our_other_modules(
     modules = {f"{box}.{name}" for name in needed}
     assert ours == {"stage3", "stage3.isolation", box} | modules
     assert b"site" not in loaded
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_this_proc_hides_is_part_of_the_level(told: bool) -> None:  # noqa: FBT001 - a case
+    """BOX-1.21."""
+    assert judged(hidden=told).is_hidden is told
+
+
+@pytest.mark.skipif(machine() is None, reason="nothing is tried on this machine")
+@pytest.mark.parametrize("finds", ["0", "os.stat('/no')"])
+def test_that_a_process_cannot_be_looked_at_is_found_out(finds: str) -> None:
+    """BOX-1.21."""
+    ended = python(
+        f"real = trial.os.open\n"
+        f"trial.os.open = lambda path, how: {finds} or real(path, how)\n"
+        "os.write(1, str(trial._is_hidden()).encode())"
+    )
+    expected = HIDES or finds != "0"
+    assert ended.stdout == str(expected).encode(), ended.stderr

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,10 +24,13 @@ from stage3.isolation.interface import (
 from stage3.isolation.process import tier as tier_module
 from stage3.isolation.process.level import Level, probe
 from stage3.isolation.process.tier import ProcessIsolation
+from tests.unit.isolation_process.box_family import HIDES
 from tests.unit.isolation_process.boxed_source import PATIENT, body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from stage3.isolation.process.host import Child
 
 LEVEL = probe()
 pytestmark = pytest.mark.skipif(LEVEL.refusal is not None, reason=str(LEVEL.refusal))
@@ -268,6 +272,38 @@ def test_it_works_without_namespaces_and_landlock() -> None:
     assert descendants(os.getpid()) == []
 
 
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_a_child_that_must_be_seen_leaves_no_core(is_hidden: bool) -> None:  # noqa: FBT001 - a case
+    """BOX-1.21: one byte is what no core fits into, nor is handed to a program."""
+    if HIDES and not is_hidden:
+        pytest.skip("this /proc hides the child")
+    box = ProcessIsolation(level=replace(LEVEL, is_hidden=is_hidden))
+    try:
+        answer(box)
+        zygote = box._zygote
+        assert zygote is not None
+        child = zygote.take()
+        core = core_limits(child)
+        child.kill()
+        child.release()
+    finally:
+        box.close()
+
+    assert core == [str(int(is_hidden))] * 2
+
+
+def core_limits(child: Child) -> list[str]:
+    """Look as soon as it can be looked at: it may have been forked just now."""
+    for _ in range(1_000_000):
+        child.watch()
+        if child.status >= 0:
+            break
+        os.sched_yield()
+    text = Path(f"/proc/{child.number}/limits").read_text("ascii")
+    (line,) = (line for line in text.splitlines() if line.startswith("Max core"))
+    return line.split()[4:6]
+
+
 def test_a_fork_of_the_host_has_a_box_of_its_own(box: ProcessIsolation) -> None:
     """BOX-7.7."""
     answer(box)
@@ -336,6 +372,11 @@ HEAD = (
     "from stage2_domains.contract import DomainResult, Stage2Domain\\n"
     "class Boxed(Stage2Domain):\\n    def invoke(self, method, parameters):\\n        "
 )
+HUNGRY = (
+    "try:\\n            kept = bytearray(100 << 20)\\n"
+    "        except MemoryError:\\n            pass\\n"
+    "        return DomainResult(True, {})"
+)
 box = ProcessIsolation()
 
 def call(text, wall_ms=30_000):
@@ -351,6 +392,7 @@ print(
     call("open('/etc/hostname')"),
     call("import codecs; codecs.builtins.__import__('os').getppid()"),
     call("while True: pass", 50),
+    call(HUNGRY),
 )
 box.close()
 """
@@ -371,7 +413,7 @@ def interpreter_for_nobody() -> str | None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_it_works_for_a_user_without_rights() -> None:
-    """BOX-7.9."""
+    """BOX-7.9; BOX-1.21, where this machine hides processes."""
     interpreter = interpreter_for_nobody()
     if interpreter is None:
         pytest.skip("no interpreter that a user without rights may start")
@@ -385,4 +427,6 @@ def test_it_works_for_a_user_without_rights() -> None:
         **NOBODY,
     )
 
-    assert done.stdout == "65534 Ok open syscall budget.wall\n", done.stderr
+    assert done.stdout == "65534 Ok open syscall budget.wall budget.memory\n", (
+        done.stderr
+    )
