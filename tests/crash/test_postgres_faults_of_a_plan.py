@@ -186,7 +186,7 @@ def test_a_plan_in_trouble_at_its_commits_and_locks_is_on_record_as_it_was(
     commits = [i for i, name in enumerate(moments) if name.endswith(f" {COMMITTED}")]
     others = [i for i, name in enumerate(moments) if "advisory" in name]
     faults = faults_at(moments, commits[2:4])
-    faults += faults_at(moments, [*commits[:2], *commits[4:], *others[::4]], [Deed.CUT])
+    faults += faults_at(moments, [*commits[:2], *commits[4:], *others[::8]], [Deed.CUT])
     figure(FIGURE, suffer(moments, faults, trouble_in(scene, moments)))
 
 
